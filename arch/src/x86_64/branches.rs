@@ -1,0 +1,129 @@
+//! The scan of a whole body for control that enters the bytes of a jump.
+//!
+//! A linear sweep: every direct branch, call and `lea` that names an address
+//! inside of the window behind the place of the jump, every entry point that
+//! others know there, and the jump tables ([`super::tables`]). The sweep may
+//! report too much, never too little, as long as it stays `complete`: it is
+//! not where bytes do not decode, an indirect jump is not understood, a branch
+//! leaves the function (a cold part may come back), or the extent is a guess.
+
+use super::decode::{decoder, near_target, rip_operand};
+use super::function::Function;
+use super::{JUMP, tables};
+use crate::{Surroundings, TargetAddress};
+use alloc::vec::Vec;
+use iced_x86::{FlowControl, Instruction, Mnemonic};
+
+/// How many bytes behind the place of the jump are watched.
+pub(super) const WINDOW: u64 = 16;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scan {
+    /// Bit `n`: control may enter at `n` bytes behind the place of the jump.
+    targets: u16,
+    /// Branches to the entry itself.
+    pub(super) to_entry: u32,
+    /// The function reads the bytes that a jump would cover.
+    pub(super) reads_itself: bool,
+    /// Nothing can have been missed.
+    pub(super) complete: bool,
+}
+
+impl Scan {
+    /// The first place of `1..limit` where control may enter.
+    pub(super) fn first_target(&self, limit: usize) -> Option<usize> {
+        (1..limit.min(WINDOW as usize)).find(|&n| self.targets & (1 << n) != 0)
+    }
+
+    fn mark(&mut self, place: u64, target: u64) {
+        let distance = target.wrapping_sub(place);
+        if (1..WINDOW).contains(&distance) {
+            self.targets |= 1 << distance;
+        }
+    }
+}
+
+pub(super) fn scan(function: &Function<'_>, skip: u8, around: &dyn Surroundings) -> Scan {
+    let entry = function.address.get();
+    let place = entry + u64::from(skip);
+    let end = entry + function.body.len() as u64;
+    let mut scan = Scan { complete: function.exact, ..Scan::default() };
+    if !function.exact {
+        // What is readable may be megabytes of other functions.
+        scan_prefix(function, place, &mut scan);
+        return scan;
+    }
+    for other in around.entries(TargetAddress::new(place)..TargetAddress::new(place + WINDOW)) {
+        scan.mark(place, other.get());
+    }
+    let mut tables = tables::Tables::default();
+    let mut decode = decoder(function.body, entry);
+    let mut instruction = Instruction::default();
+    while decode.can_decode() {
+        decode.decode_out(&mut instruction);
+        if instruction.is_invalid() {
+            scan.complete = false;
+            continue; // one byte on
+        }
+        if let Some(operand) = rip_operand(&instruction) {
+            if instruction.mnemonic() == Mnemonic::Lea {
+                scan.mark(place, operand);
+                tables.address_taken(operand);
+            } else if (place..place + JUMP as u64).contains(&operand) {
+                scan.reads_itself = true;
+            }
+        }
+        match instruction.flow_control() {
+            FlowControl::Next | FlowControl::Interrupt | FlowControl::Return => {}
+            FlowControl::IndirectBranch => tables.jump(&instruction),
+            FlowControl::IndirectCall => {
+                // Its return address is entered when the callee is done.
+                scan.mark(place, instruction.next_ip());
+            }
+            _ => {
+                let Some(target) = near_target(&instruction) else { continue };
+                if instruction.flow_control() == FlowControl::Call {
+                    scan.mark(place, instruction.next_ip());
+                } else if !(entry..end).contains(&target) {
+                    scan.complete = false;
+                }
+                scan.mark(place, target);
+                if (target == entry || target == place)
+                    && instruction.flow_control() != FlowControl::Call
+                {
+                    scan.to_entry += 1;
+                }
+            }
+        }
+        tables.seen(&instruction);
+    }
+    let mut targets: Vec<u64> = Vec::new();
+    scan.complete &= tables.resolve(around, &mut targets);
+    for target in targets {
+        scan.mark(place, target);
+        if target == entry || target == place {
+            scan.to_entry += 1;
+        }
+    }
+    scan
+}
+
+/// The first instructions only: enough to see loops within a short prologue
+/// and the returns of its own calls.
+fn scan_prefix(function: &Function<'_>, place: u64, scan: &mut Scan) {
+    let near = &function.body[..function.body.len().min(64)];
+    for instruction in &mut decoder(near, function.address.get()) {
+        if instruction.is_invalid() {
+            break;
+        }
+        if let Some(target) = near_target(&instruction) {
+            scan.mark(place, target);
+        }
+        if matches!(instruction.flow_control(), FlowControl::Call | FlowControl::IndirectCall) {
+            scan.mark(place, instruction.next_ip());
+        }
+        if super::decode::ends_flow(&instruction) {
+            break;
+        }
+    }
+}

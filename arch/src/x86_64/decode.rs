@@ -1,0 +1,136 @@
+//! Decoding, and the one instruction that a jump displaces.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Write as _};
+use iced_x86::{
+    Decoder, DecoderOptions, FlowControl, Formatter, Instruction, IntelFormatter, Mnemonic, OpKind,
+    Register,
+};
+
+/// An instruction of the original function that a jump would cover.
+#[derive(Clone, Debug)]
+pub struct Displaced {
+    /// Bytes from the function's entry.
+    pub offset: u32,
+    /// The instruction's bytes as they stand in the function.
+    pub bytes: Vec<u8>,
+    pub(crate) instruction: Instruction,
+    /// Where in `bytes` a 32-bit displacement stands, if there is one.
+    pub(crate) displacement_offset: Option<usize>,
+}
+
+impl Displaced {
+    /// The address of the instruction where it stands in the function.
+    pub fn address(&self) -> u64 {
+        self.instruction.ip()
+    }
+
+    /// The address after it.
+    pub fn end(&self) -> u64 {
+        self.instruction.next_ip()
+    }
+
+    /// Bytes from the function's entry to the end of the instruction.
+    pub fn end_offset(&self) -> u32 {
+        self.offset + self.bytes.len() as u32
+    }
+
+    /// The instruction as text, in Intel syntax.
+    pub fn text(&self) -> String {
+        text(&self.instruction)
+    }
+
+    /// Whether control never reaches what follows it.
+    pub(crate) fn ends_flow(&self) -> bool {
+        ends_flow(&self.instruction)
+    }
+}
+
+pub(crate) fn ends_flow(instruction: &Instruction) -> bool {
+    matches!(
+        instruction.flow_control(),
+        FlowControl::UnconditionalBranch
+            | FlowControl::IndirectBranch
+            | FlowControl::Return
+            | FlowControl::Exception
+    ) && instruction.mnemonic() != Mnemonic::Int3
+}
+
+/// The instruction as text, in Intel syntax.
+pub(crate) fn text(instruction: &Instruction) -> String {
+    let mut formatter = IntelFormatter::new();
+    let options = formatter.options_mut();
+    options.set_hex_prefix("0x");
+    options.set_hex_suffix("");
+    options.set_space_after_operand_separator(true);
+    options.set_rip_relative_addresses(false);
+    options.set_branch_leading_zeros(false);
+    options.set_uppercase_hex(false);
+    let mut out = String::new();
+    formatter.format(instruction, &mut out);
+    out
+}
+
+pub(crate) fn decoder(bytes: &[u8], at: u64) -> Decoder<'_> {
+    Decoder::with_ip(64, bytes, at, DecoderOptions::NONE)
+}
+
+/// The near target of a direct branch or call, `None` for other instructions.
+pub(crate) fn near_target(instruction: &Instruction) -> Option<u64> {
+    let direct = matches!(
+        instruction.flow_control(),
+        FlowControl::ConditionalBranch
+            | FlowControl::UnconditionalBranch
+            | FlowControl::Call
+            | FlowControl::XbeginXabortXend
+    );
+    (direct && instruction.op0_kind() == OpKind::NearBranch64)
+        .then(|| instruction.near_branch64())
+}
+
+/// Whether it is a direct branch whose target is cut to 16 or 32 bits.
+pub(crate) fn is_short_width_branch(instruction: &Instruction) -> bool {
+    matches!(instruction.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32)
+}
+
+/// The address that a RIP-relative operand names.
+pub(crate) fn rip_operand(instruction: &Instruction) -> Option<u64> {
+    (instruction.memory_base() == Register::RIP).then(|| instruction.memory_displacement64())
+}
+
+/// One instruction as a listing shows it; prints as `address  bytes  text`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Where the instruction is.
+    pub address: u64,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its text in Intel syntax, `(bad)` for a byte that begins none.
+    pub text: String,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = String::new();
+        for byte in &self.bytes {
+            write!(bytes, "{byte:02x} ")?;
+        }
+        write!(f, "{:>14x}  {bytes:<30} {}", self.address, self.text)
+    }
+}
+
+/// Disassembles `bytes` as code at `at`, from the first byte to the last.
+pub fn disassemble(bytes: &[u8], at: u64) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for instruction in &mut decoder(bytes, at) {
+        let start = instruction.ip().wrapping_sub(at) as usize;
+        let (len, text) = match instruction.is_invalid() {
+            true => (1, String::from("(bad)")),
+            false => (instruction.len(), text(&instruction)),
+        };
+        let bytes = bytes[start..(start + len).min(bytes.len())].to_vec();
+        lines.push(Line { address: instruction.ip(), bytes, text });
+    }
+    lines
+}

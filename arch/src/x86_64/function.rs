@@ -1,0 +1,144 @@
+//! The function that is to be patched, and what its bytes say.
+
+use super::branches::{self, Scan};
+use super::decode::{self, Displaced, decoder};
+use super::{INT3, JUMP};
+use crate::{Reason, Refusal, Surroundings, TargetAddress};
+use alloc::vec::Vec;
+use iced_x86::Mnemonic;
+
+/// A function as the analysis gets it.
+#[derive(Clone, Copy, Debug)]
+pub struct Function<'a> {
+    /// Address of its first byte.
+    pub address: TargetAddress,
+    /// Its bytes, from the entry to its end.
+    pub body: &'a [u8],
+    /// Whether `body` is known to be the whole function. If not (code made at
+    /// run time, a label without a size), `body` is what is readable, and
+    /// nothing behind the first return or jump is taken for the function's.
+    pub exact: bool,
+    /// The bytes behind the body, at least four where they exist.
+    pub after: &'a [u8],
+    /// How many of `after` belong to no function.
+    pub gap: usize,
+}
+
+/// What the bytes of a function say about patching its entry.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    pub(super) address: TargetAddress,
+    /// Bytes before the place of the jump: 4 where `endbr64` stands first.
+    pub(super) skip: u8,
+    /// Bytes of the body from the place of the jump on.
+    pub(super) room: usize,
+    /// Proven padding behind the body.
+    pub(super) padding: usize,
+    /// The bytes that stand where the jump goes, as many as are known.
+    pub(super) existing: Vec<u8>,
+    pub(super) instructions: Vec<Displaced>,
+    pub(super) scan: Scan,
+}
+
+impl Analysis {
+    /// Analyses `function`.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] if the first instruction cannot be decoded, or a foreign
+    /// breakpoint stands there. Whether a certain form of jump fits is asked
+    /// later, of [`Analysis::rung`].
+    pub fn of(function: &Function<'_>, around: &dyn Surroundings) -> Result<Self, Refusal> {
+        let refuse = |offset, reason| Refusal::new(function.address, offset, reason);
+        let address = function.address.get();
+        let mut instructions = Vec::new();
+        let mut skip = 0;
+        let mut room = function.body.len();
+        let mut decode = decoder(function.body, address);
+        while decode.can_decode() {
+            let instruction = decode.decode();
+            let offset = (instruction.ip() - address) as usize;
+            if instruction.is_invalid() {
+                if !instructions.is_empty() {
+                    break; // the rungs that need it will see that it is missing
+                }
+                let reason = if decode.last_error() == iced_x86::DecoderError::NoMoreBytes {
+                    Reason::Truncated
+                } else {
+                    Reason::InvalidInstruction
+                };
+                return Err(refuse(offset as i64, reason));
+            }
+            if offset == 0 && instruction.mnemonic() == Mnemonic::Endbr64 {
+                skip = 4;
+                continue;
+            }
+            let constants = decode.get_constant_offsets(&instruction);
+            let displacement_offset = (constants.has_displacement()
+                && constants.displacement_size() == 4)
+                .then(|| constants.displacement_offset());
+            instructions.push(Displaced {
+                offset: offset as u32,
+                bytes: function.body[offset..offset + instruction.len()].to_vec(),
+                instruction,
+                displacement_offset,
+            });
+            let end = offset + instruction.len();
+            if !function.exact && decode::ends_flow(&instruction) {
+                room = end;
+                break;
+            }
+            if end >= skip + JUMP {
+                break;
+            }
+        }
+        let Some(first) = instructions.first() else {
+            return Err(refuse(0, Reason::Truncated));
+        };
+        if first.bytes[0] == INT3 {
+            return Err(refuse(i64::from(first.offset), Reason::ForeignBreakpoint)
+                .with_instruction(first.text()));
+        }
+        let gap = &function.after[..function.gap.min(function.after.len())];
+        let padding = if room == function.body.len() && super::is_padding(gap) { gap.len() } else { 0 };
+        let existing =
+            function.body[skip..].iter().chain(function.after).take(2 * JUMP).copied().collect();
+        let scan = branches::scan(function, skip as u8, around);
+        Ok(Self {
+            address: function.address,
+            skip: skip as u8,
+            room: room - skip,
+            padding,
+            existing,
+            instructions,
+            scan,
+        })
+    }
+
+    /// The function's address.
+    pub fn address(&self) -> TargetAddress {
+        self.address
+    }
+
+    /// Where the jump goes: behind an `endbr64`, else at the entry.
+    pub fn place(&self) -> TargetAddress {
+        self.address.plus(u64::from(self.skip))
+    }
+
+    /// How many branches of the body lead back to the entry: these pass
+    /// through the patch like a call.
+    pub fn branches_to_entry(&self) -> u32 {
+        self.scan.to_entry
+    }
+
+    /// Whether every branch that may lead into the prologue is known. If not,
+    /// the bytes of a jump at which an instruction of the old code begins have
+    /// to be traps ([`Byte::Trap`](super::Byte)).
+    pub fn is_complete(&self) -> bool {
+        self.scan.complete
+    }
+
+    pub(super) fn refuse(&self, offset: i64, reason: Reason) -> Refusal {
+        Refusal::new(self.address, offset, reason)
+    }
+}

@@ -1,0 +1,250 @@
+//! The ladder of jumps: the ways of leaving a function at its entry, best
+//! first.
+//!
+//! All but the last are `jmp`s. What they ask of memory is said as a pattern
+//! of the displacement's four bytes ([`Byte`]): whoever places the gate finds
+//! an address for it that fits.
+
+use super::decode::Displaced;
+use super::function::Analysis;
+use super::{INT3, JUMP, is_padding, jumps, relocate};
+use crate::{Reason, Refusal, Surroundings, TargetAddress};
+use alloc::vec::Vec;
+
+/// A way of leaving a function at its entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Strategy {
+    /// `jmp rel32` over the function's own instructions.
+    Jump,
+    /// The same, where the function is too short and padding follows it.
+    JumpIntoPadding,
+    /// `jmp rel8` to a `jmp rel32` that is put into padding nearby.
+    ShortJump,
+    /// `jmp rel32` whose last bytes are those that stand there: branches into
+    /// them, or the next function, stay as they are.
+    PunnedJump,
+    /// `int3`, which the trap handler redirects. A thousand times slower than
+    /// a jump, and always possible.
+    Breakpoint,
+}
+
+impl Strategy {
+    /// All of them, best first.
+    pub const LADDER: [Self; 5] =
+        [Self::Jump, Self::JumpIntoPadding, Self::ShortJump, Self::PunnedJump, Self::Breakpoint];
+
+    /// Its name as reports show it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jump => "jump",
+            Self::JumpIntoPadding => "jump into padding",
+            Self::ShortJump => "short jump",
+            Self::PunnedJump => "punned jump",
+            Self::Breakpoint => "breakpoint",
+        }
+    }
+}
+
+/// What one byte of a jump's displacement has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Byte {
+    /// Anything.
+    Free,
+    /// An instruction of the old code begins here: a thread that wakes up at
+    /// it must trap. May be anything where no thread can.
+    Trap,
+    /// This byte, which stands there already.
+    Fixed(u8),
+}
+
+/// One rung of the ladder, for one function.
+#[derive(Clone, Debug)]
+pub struct Rung {
+    /// The way of leaving the function.
+    pub strategy: Strategy,
+    /// Where it is written.
+    pub place: TargetAddress,
+    /// Bytes written there: they are the first of the jump.
+    pub written: usize,
+    /// Where the `rel32` jump stands: `place`, or padding for a short jump.
+    pub jump: TargetAddress,
+    /// What the displacement of the jump has to look like.
+    pub pattern: [Byte; 4],
+    /// The instructions that the copy replaces.
+    pub displaced: Vec<Displaced>,
+    /// The bytes that stand at `place` now, as many as the jump has.
+    pub existing: Vec<u8>,
+}
+
+impl Rung {
+    /// Where the function goes on behind the displaced instructions.
+    pub fn resume(&self) -> TargetAddress {
+        TargetAddress::new(self.displaced.last().map_or(self.place.get(), Displaced::end))
+    }
+
+    /// The offsets from `place`, of bytes that will be written, at which an
+    /// instruction of the old code begins (the first one apart).
+    pub fn boundaries(&self) -> impl Iterator<Item = usize> + '_ {
+        let place = self.place.get();
+        let written = self.written;
+        self.displaced
+            .iter()
+            .map(move |d| (d.address() - place) as usize)
+            .filter(move |&n| n > 0 && n < written)
+    }
+
+    /// The bytes at [`Rung::place`] that lead to a gate at `gate`: all of the
+    /// bytes of the jump, also those beyond `written`, which stay.
+    pub fn entry_bytes(&self, gate: u64) -> Option<Vec<u8>> {
+        match self.strategy {
+            Strategy::Breakpoint => Some([INT3].to_vec()),
+            Strategy::ShortJump => Some(jumps::short(self.place, self.jump)?.to_vec()),
+            _ => Some(jumps::near(self.place.get(), gate)?.to_vec()),
+        }
+    }
+}
+
+impl Analysis {
+    /// What `strategy` would take, or why it does not fit this function.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] that names the instruction in the way.
+    pub fn rung(&self, strategy: Strategy, around: &dyn Surroundings) -> Result<Rung, Refusal> {
+        if self.scan.reads_itself {
+            return Err(self.refuse(i64::from(self.skip), Reason::ReadsItself));
+        }
+        match strategy {
+            Strategy::Jump if self.room < JUMP => Err(self.no_room(JUMP, self.room)),
+            Strategy::Jump => self.jump(strategy, JUMP),
+            Strategy::JumpIntoPadding if self.room >= JUMP || self.room + self.padding < JUMP => {
+                Err(self.no_room(JUMP, self.room + self.padding))
+            }
+            Strategy::JumpIntoPadding => self.jump(strategy, self.room),
+            Strategy::ShortJump => self.short_jump(around),
+            Strategy::PunnedJump => self.punned_jump(),
+            Strategy::Breakpoint => self.build(strategy, 1, 1),
+        }
+    }
+
+    fn no_room(&self, needed: usize, available: usize) -> Refusal {
+        let reason = Reason::NoRoom { needed: needed as u8, available: available.min(255) as u8 };
+        self.refuse(i64::from(self.skip), reason)
+    }
+
+    /// A whole `jmp rel32`, of which `own` bytes cover the function.
+    fn jump(&self, strategy: Strategy, own: usize) -> Result<Rung, Refusal> {
+        self.no_entry_before(own)?;
+        self.build(strategy, own, JUMP)
+    }
+
+    /// Refuses if control may enter in `1..limit`.
+    fn no_entry_before(&self, limit: usize) -> Result<(), Refusal> {
+        match self.scan.first_target(limit) {
+            None => Ok(()),
+            Some(target) => {
+                let target = target as u32 + u32::from(self.skip);
+                Err(self.refuse(i64::from(target), Reason::BranchIntoSpan { target }))
+            }
+        }
+    }
+
+    fn short_jump(&self, around: &dyn Surroundings) -> Result<Rung, Refusal> {
+        let own = self.room.min(2);
+        if own + self.padding < 2 {
+            return Err(self.no_room(2, own));
+        }
+        self.no_entry_before(own)?;
+        let mut rung = self.build(Strategy::ShortJump, own, 2)?;
+        let place = self.place();
+        // Padding behind a one-byte function holds the short jump's own end.
+        let taken = place.get()..place.get() + 2;
+        let reach = TargetAddress::new(place.get().saturating_sub(126))
+            ..TargetAddress::new(place.get().saturating_add(2 + 127 + JUMP as u64));
+        let needs_trap = rung.boundaries().next().is_some();
+        let mut best = None;
+        for gap in around.gaps(reach) {
+            if !is_padding(gap.bytes) {
+                continue;
+            }
+            let last = gap.bytes.len().saturating_sub(JUMP - 1) as u64;
+            for slot in (0..last).map(|n| gap.address.plus(n)) {
+                let Some([_, distance]) = jumps::short(place, slot) else { continue };
+                if slot.get() < taken.end && slot.get() + JUMP as u64 > taken.start {
+                    continue;
+                }
+                if !needs_trap || distance == INT3 {
+                    rung.jump = slot;
+                    return Ok(rung);
+                }
+                best = best.or(Some(slot));
+            }
+        }
+        match best {
+            Some(slot) => {
+                rung.jump = slot;
+                Ok(rung)
+            }
+            None => Err(self.refuse(i64::from(self.skip), Reason::NoPaddingInReach)),
+        }
+    }
+
+    fn punned_jump(&self) -> Result<Rung, Refusal> {
+        let own = self.scan.first_target(JUMP).unwrap_or(JUMP).min(self.room);
+        if own >= JUMP || self.existing.len() < JUMP {
+            return Err(self.no_room(JUMP, self.existing.len()));
+        }
+        self.build(Strategy::PunnedJump, own, own)
+    }
+
+    /// A rung that displaces every instruction that begins in the first `own`
+    /// bytes and writes `written`.
+    fn build(&self, strategy: Strategy, own: usize, written: usize) -> Result<Rung, Refusal> {
+        let skip = u32::from(self.skip);
+        let displaced: Vec<Displaced> = self
+            .instructions
+            .iter()
+            .take_while(|d| d.offset - skip < own as u32)
+            .cloned()
+            .collect();
+        let end = displaced.last().map_or(0, |d| d.end_offset() - skip) as usize;
+        if end < own {
+            // The next instruction could not be decoded.
+            let reason = Reason::InvalidInstruction;
+            return Err(self.refuse((end as u32 + skip).into(), reason));
+        }
+        // Displaced instructions may reach further than the bytes written; the
+        // copy resumes behind them, so nothing else may enter in between.
+        if let Some(target) = self.scan.first_target(end)
+            && !self.instructions.iter().any(|d| (d.offset - skip) as usize == target)
+        {
+            let target = target as u32 + skip;
+            return Err(self.refuse(target.into(), Reason::OverlappingCode { target }));
+        }
+        for d in &displaced {
+            relocate::check(d).map_err(|reason| {
+                self.refuse(i64::from(d.offset), reason).with_instruction(d.text())
+            })?;
+        }
+        let place = self.place();
+        let mut rung = Rung {
+            strategy,
+            place,
+            written,
+            jump: place,
+            pattern: [Byte::Free; 4],
+            displaced,
+            existing: self.existing.iter().take(JUMP).copied().collect(),
+        };
+        if !matches!(strategy, Strategy::ShortJump | Strategy::Breakpoint) {
+            for n in written..JUMP {
+                rung.pattern[n - 1] = Byte::Fixed(self.existing[n]);
+            }
+            let boundaries: Vec<usize> = rung.boundaries().collect();
+            for n in boundaries {
+                rung.pattern[n - 1] = Byte::Trap;
+            }
+        }
+        Ok(rung)
+    }
+}

@@ -1,0 +1,32 @@
+//! x86-64: from the bytes of a function to a jump at its entry and a copy of
+//! what the jump displaced.
+//!
+//! 1. [`Analysis::of`] decodes the *prologue* and scans the whole body for
+//!    branches into it ([`Function`] is its input).
+//! 2. [`Analysis::rung`] tries one rung of the *ladder* of jumps
+//!    ([`Strategy`]): it says which bytes would be written, which instructions
+//!    they displace and what the jump's displacement must look like ([`Byte`]).
+//! 3. [`relocate`] moves the displaced instructions to another address.
+//!
+//! Only 64-bit mode is known; addresses are 64 bits wide.
+
+mod branches;
+mod decode;
+mod function;
+pub mod jumps;
+mod ladder;
+mod padding;
+mod relocate;
+mod tables;
+
+pub use decode::{Displaced, Line, disassemble};
+pub use function::{Analysis, Function};
+pub use ladder::{Byte, Rung, Strategy};
+pub use padding::is_padding;
+pub use relocate::{Relocated, relocate};
+
+/// The one-byte breakpoint instruction, `int3`.
+pub const INT3: u8 = 0xcc;
+
+/// Bytes of `jmp rel32`.
+pub const JUMP: usize = 5;

@@ -1,0 +1,115 @@
+//! What can go wrong, with the facts and a remedy.
+
+use crate::symbols::SymbolError;
+use midair_arch::Refusal;
+use std::fmt;
+use std::io;
+
+/// Why midair did not do what it was asked to. Unless an error says otherwise,
+/// nothing was written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The symbol was not found, is ambiguous, or its module is unreadable.
+    Symbol(SymbolError),
+    /// The function cannot be patched.
+    Refused(Box<Refusal>),
+    /// The replacement is null or the target itself.
+    BadReplacement {
+        /// Address of the function that was to be patched.
+        target: usize,
+        /// The address of the replacement.
+        replacement: usize,
+    },
+    /// No memory for the gate or the copy could be had near the function.
+    Memory {
+        /// Address of the function that was to be patched.
+        target: usize,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The operating system does not let the code be written. Entries that
+    /// were written before were put back, unless `also` says that this failed
+    /// as well.
+    Write {
+        /// What the operating system said.
+        source: io::Error,
+        /// What went wrong when the first entries were put back.
+        also: Option<io::Error>,
+    },
+    /// The patch was removed by [`unpatch_all`](crate::unpatch_all).
+    Removed {
+        /// Address of the function that was patched.
+        target: usize,
+    },
+    /// The module of the patched function was unloaded, and the patch with it.
+    Unloaded {
+        /// Address of the function that was patched.
+        target: usize,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Symbol(e) => e.fmt(f),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::BadReplacement { target, replacement: 0 } => {
+                write!(f, "the replacement of the function at {target:#x} is null; pass a function")
+            }
+            Self::BadReplacement { target, replacement } => write!(
+                f,
+                "the replacement {replacement:#x} of the function at {target:#x} is the function \
+                 itself; pass another one, or the original that you were given"
+            ),
+            Self::Memory { target, source } => write!(
+                f,
+                "no memory within reach of the function at {target:#x}: {source}; free address \
+                 space within 2 GB of it"
+            ),
+            Self::Write { source, also } => {
+                write!(
+                    f,
+                    "the code cannot be written: {source}; allow /proc/self/mem to be written or \
+                     code to be made writable"
+                )?;
+                match also {
+                    Some(e) => write!(f, " (and what was written could not be put back: {e})"),
+                    None => Ok(()),
+                }
+            }
+            Self::Removed { target } => write!(
+                f,
+                "the patch of the function at {target:#x} was removed by unpatch_all; patch it anew"
+            ),
+            Self::Unloaded { target } => write!(
+                f,
+                "the module of the function at {target:#x} was unloaded, and the patch with it; \
+                 load it and patch it anew"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Symbol(e) => Some(e),
+            Self::Refused(e) => Some(e),
+            Self::Memory { source, .. } | Self::Write { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<SymbolError> for Error {
+    fn from(e: SymbolError) -> Self {
+        Self::Symbol(e)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(e: Refusal) -> Self {
+        Self::Refused(Box::new(e))
+    }
+}

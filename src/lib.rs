@@ -1,0 +1,48 @@
+//! Change native code while it runs: patch any function of this process by its
+//! symbol, call the original, take the patch off again.
+//!
+//! ```
+//! #[inline(never)]
+//! fn greet(n: u32) -> u32 { std::hint::black_box(n) + 1 }
+//!
+//! // SAFETY: the closure has the signature of `greet`, and nobody relies on it.
+//! let patch = unsafe {
+//!     midair::patch_closure(greet as fn(u32) -> u32, |original| move |n| original(n) * 100)
+//! }?;
+//! assert_eq!(greet(1), 200);
+//! drop(patch);
+//! assert_eq!(greet(1), 2);
+//! # Ok::<(), midair::Error>(())
+//! ```
+//!
+//! - [`symbol`] and [`symbols`] find functions by name, glob or address in
+//!   everything that is loaded.
+//! - [`patch`], [`patch_symbol`], [`patch_raw`] and [`patch_closure`] replace
+//!   one; [`Transaction`] changes many; [`unpatch_all`] takes all off.
+//! - [`can_patch`] is the dry run: how a function would be patched, or why not.
+//!
+//! The entry of a patched function is a jump, written safely while other
+//! threads run the function; the instructions that it displaces go on in a
+//! relocated copy. What cannot be relocated with certainty is refused, with the
+//! instruction and the reason ([`Refusal`]).
+//!
+//! What midair does not do: reach callers into which the compiler has inlined
+//! the function (in release builds mark such functions `#[inline(never)]`, and
+//! make their results opaque with `std::hint::black_box`); patch other
+//! processes; work as non-root on a kernel that forbids both `/proc/self/mem`
+//! and writable code. `ARCHITECTURE.md` tells how it works.
+
+mod error;
+mod memory;
+mod patch;
+pub mod symbols;
+mod threads;
+
+pub use error::Error;
+pub use midair_arch::x86_64::{Displaced, Strategy};
+pub use midair_arch::{Reason, Refusal};
+pub use patch::{
+    Closure, FnPtr, ImageSurroundings, Patch, Plan, RawPatch, Transactable, Transaction, can_patch,
+    patch, patch_closure, patch_raw, patch_symbol, unpatch_all,
+};
+pub use symbols::{Symbol, SymbolError, SymbolKind, symbol, symbols};

@@ -1,0 +1,277 @@
+//! Memory in reach of targets: blocks for copies, gates and pointer slots, and
+//! single pages for gates at prescribed addresses.
+//!
+//! A *block* is read-execute pages followed by read-write pages: code and the
+//! pointers it jumps through never share a page, so that storing a pointer
+//! does not throw away decoded code. A block serves all targets within
+//! [`REACH`].
+//!
+//! A *punned* gate must lie where some bytes of the jump's displacement have
+//! prescribed values ([`Byte`]). Few patterns occur, so most such gates find
+//! room in a page that another one already has.
+//!
+//! Memory is given back only while nobody can have seen it (a patch that was
+//! planned and not made). What a thread may be executing stays.
+
+use super::layout::{map_at, map_near, page_size};
+use midair_arch::x86_64::{Byte, INT3};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::AtomicUsize;
+
+/// How far a block may lie from what uses it. Less than 2 GB, by more than a
+/// module is large: operands of the original stay in reach of the copy.
+const REACH: usize = 0x6000_0000;
+/// Bytes of code of a block.
+const BLOCK_CODE: usize = 0x1_0000;
+/// Bytes of pointer slots of a block.
+const BLOCK_SLOTS: usize = 0x4000;
+/// Fresh pages tried for one punned gate.
+const MOST_PAGES: usize = 48;
+/// Code is handed out in units of this many bytes.
+const UNIT: usize = 16;
+
+/// A pointer that a gate jumps through. Never freed.
+pub(crate) type Slot = &'static AtomicUsize;
+
+struct Block {
+    start: usize,
+    /// One bit for each unit of code that is in use.
+    units: Vec<bool>,
+    first_free: usize,
+    slots_used: usize,
+    free_slots: Vec<usize>,
+}
+
+/// A page of punned gates: which of its bytes are in use.
+type Page = Box<[bool]>;
+
+/// All memory that midair made near targets.
+pub(crate) struct Arena {
+    blocks: Vec<Block>,
+    pages: BTreeMap<usize, Page>,
+}
+
+impl Arena {
+    pub(crate) const fn new() -> Self {
+        Self { blocks: Vec::new(), pages: BTreeMap::new() }
+    }
+
+    /// `len` bytes for code in reach of `target`.
+    pub(crate) fn code(&mut self, target: usize, len: usize) -> io::Result<usize> {
+        let units = len.div_ceil(UNIT);
+        for block in self.blocks.iter_mut().filter(|b| b.reaches(target)) {
+            if let Some(at) = block.take_units(units) {
+                return Ok(at);
+            }
+        }
+        self.add_block(target)?.take_units(units).ok_or_else(out_of_memory)
+    }
+
+    /// A pointer slot in reach of `target` and of all gates made for it.
+    pub(crate) fn slot(&mut self, target: usize) -> io::Result<Slot> {
+        let found = self.blocks.iter_mut().filter(|b| b.reaches(target)).find_map(Block::take_slot);
+        let at = match found {
+            Some(at) => at,
+            None => self.add_block(target)?.take_slot().ok_or_else(out_of_memory)?,
+        };
+        // SAFETY: the slot is mapped, aligned, zeroed, and stays for good.
+        Ok(unsafe { &*(at as *const AtomicUsize) })
+    }
+
+    /// Gives back code that nobody can have executed.
+    pub(crate) fn free_code(&mut self, at: usize, len: usize) {
+        if let Some(block) = self.blocks.iter_mut().find(|b| b.code().contains(&at)) {
+            let first = (at - block.start) / UNIT;
+            block.units[first..first + len.div_ceil(UNIT)].fill(false);
+            block.first_free = block.first_free.min(first);
+        } else if let Some(page) = self.pages.get_mut(&(at & !(page_size() - 1))) {
+            let offset = at & (page_size() - 1);
+            page[offset..offset + len].fill(false);
+        }
+    }
+
+    /// Gives back a slot that no code refers to.
+    pub(crate) fn free_slot(&mut self, slot: Slot) {
+        let at = std::ptr::from_ref(slot) as usize;
+        if let Some(block) = self.blocks.iter_mut().find(|b| b.slots().contains(&at)) {
+            block.free_slots.push(at);
+        }
+    }
+
+    fn add_block(&mut self, target: usize) -> io::Result<&mut Block> {
+        let (code, slots) = (BLOCK_CODE, BLOCK_SLOTS);
+        let start = map_near(target, code + slots, REACH, libc::PROT_READ | libc::PROT_EXEC)?;
+        // SAFETY: the pages were mapped just now and nobody knows of them.
+        let done = unsafe {
+            libc::mprotect((start + code) as *mut _, slots, libc::PROT_READ | libc::PROT_WRITE)
+        };
+        if done != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        self.blocks.push(Block {
+            start,
+            units: vec![false; code / UNIT],
+            first_free: 0,
+            slots_used: 0,
+            free_slots: Vec::new(),
+        });
+        self.blocks.last_mut().ok_or_else(out_of_memory)
+    }
+
+    /// `len` bytes for a gate whose distance from `end`, the end of the jump
+    /// that leads to it, fits `pattern`.
+    pub(crate) fn punned(
+        &mut self,
+        end: usize,
+        pattern: [Byte; 4],
+        len: usize,
+    ) -> io::Result<usize> {
+        let pattern = Pattern(pattern);
+        let reach = 1 << 31;
+        let range = end.saturating_sub(reach)..end.saturating_add(reach);
+        for (&start, page) in self.pages.range_mut(range) {
+            if let Some(at) = pattern.place(end, start, page, len) {
+                return Ok(at);
+            }
+        }
+        for distance in pattern.candidates().take(MOST_PAGES) {
+            let at = end.wrapping_add_signed(distance as isize);
+            let start = at & !(page_size() - 1);
+            if self.pages.contains_key(&start) {
+                continue;
+            }
+            if map_at(start, page_size(), libc::PROT_READ | libc::PROT_EXEC).is_err() {
+                continue;
+            }
+            let page = self
+                .pages
+                .entry(start)
+                .or_insert_with(|| vec![false; page_size()].into_boxed_slice());
+            if let Some(at) = pattern.place(end, start, page, len) {
+                return Ok(at);
+            }
+        }
+        Err(out_of_memory())
+    }
+}
+
+impl Block {
+    fn code(&self) -> std::ops::Range<usize> {
+        self.start..self.start + BLOCK_CODE
+    }
+
+    fn slots(&self) -> std::ops::Range<usize> {
+        self.start + BLOCK_CODE..self.start + BLOCK_CODE + BLOCK_SLOTS
+    }
+
+    fn reaches(&self, target: usize) -> bool {
+        self.start.abs_diff(target) < REACH - BLOCK_CODE - BLOCK_SLOTS
+    }
+
+    fn take_units(&mut self, count: usize) -> Option<usize> {
+        let mut first = self.first_free;
+        while first + count <= self.units.len() {
+            match self.units[first..first + count].iter().rposition(|&used| used) {
+                Some(used) => first += used + 1,
+                None => {
+                    self.units[first..first + count].fill(true);
+                    if first == self.first_free {
+                        self.first_free = first + count;
+                    }
+                    return Some(self.start + first * UNIT);
+                }
+            }
+        }
+        None
+    }
+
+    fn take_slot(&mut self) -> Option<usize> {
+        if let Some(at) = self.free_slots.pop() {
+            return Some(at);
+        }
+        let at = self.slots().start + self.slots_used * size_of::<usize>();
+        (at < self.slots().end).then(|| {
+            self.slots_used += 1;
+            at
+        })
+    }
+}
+
+fn out_of_memory() -> io::Error {
+    io::Error::from_raw_os_error(libc::ENOMEM)
+}
+
+/// The displacement of a jump, byte by byte.
+#[derive(Clone, Copy)]
+struct Pattern([Byte; 4]);
+
+impl Pattern {
+    fn byte(self, n: usize) -> Option<u8> {
+        match self.0[n] {
+            Byte::Free => None,
+            Byte::Trap => Some(INT3),
+            Byte::Fixed(byte) => Some(byte),
+        }
+    }
+
+    fn matches(self, distance: i32) -> bool {
+        distance.to_le_bytes().iter().enumerate().all(|(n, b)| self.byte(n).is_none_or(|p| p == *b))
+    }
+
+    /// A free place in the page at `start` that the pattern allows.
+    fn place(self, end: usize, start: usize, page: &mut [bool], len: usize) -> Option<usize> {
+        let mut offset = 0;
+        while offset + len <= page.len() {
+            let distance = i32::try_from((start + offset).wrapping_sub(end) as isize).ok()?;
+            let upper_fits = (1..4).all(|n| {
+                self.byte(n).is_none_or(|p| p == distance.to_le_bytes()[n])
+            });
+            let low = distance as u8;
+            if !upper_fits {
+                offset += 256 - usize::from(low); // to where the upper bytes change
+                continue;
+            }
+            if let Some(wanted) = self.byte(0)
+                && wanted != low
+            {
+                offset += usize::from(wanted.wrapping_sub(low));
+                continue;
+            }
+            match page[offset..offset + len].iter().rposition(|&used| used) {
+                None => {
+                    page[offset..offset + len].fill(true);
+                    return Some(start + offset);
+                }
+                Some(_) if self.byte(0).is_some() => offset += 256,
+                Some(used) => offset += used + 1,
+            }
+        }
+        None
+    }
+
+    /// Displacements that fit, the free bytes in an order that is the same for
+    /// all, so that functions near to each other meet in the same pages.
+    fn candidates(self) -> impl Iterator<Item = i32> {
+        let choices = move |n: usize, free: &'static [u8]| -> Vec<u8> {
+            self.byte(n).map_or_else(|| free.to_vec(), |byte| vec![byte])
+        };
+        // The top byte: far enough from the module, which is around 0.
+        let top = choices(3, &[0xe0, 0x20, 0xd0, 0x30, 0xc0, 0x40, 0xa0, 0x60, 0xf0, 0x10]);
+        let third = choices(2, &[0x80, 0x40, 0xc0, 0x20, 0x60, 0xa0, 0xe0, 0x00]);
+        let second = choices(1, &[0x80, 0x10, 0xf0]);
+        let low = choices(0, &[0x80]);
+        let mut all = Vec::new();
+        for &t in &top {
+            for &h in &third {
+                for &s in &second {
+                    for &l in &low {
+                        all.push(i32::from_le_bytes([l, s, h, t]));
+                    }
+                }
+            }
+        }
+        debug_assert!(all.iter().all(|&d| self.matches(d)));
+        all.into_iter()
+    }
+}

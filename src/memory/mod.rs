@@ -1,0 +1,13 @@
+//! Memory: writing code that others may be executing, and getting memory where
+//! a jump can lead.
+//!
+//! - [`write`]: two ways of writing into code that stays executable throughout.
+//! - [`arena`]: gates, copies and pointer slots in reach of their targets.
+//! - [`layout`]: where the address space is free.
+//!
+//! What order bytes must be written in, while threads run, is the business of
+//! [`crate::threads::live`]; nothing here knows of functions or patches.
+
+pub(crate) mod arena;
+pub(crate) mod layout;
+pub(crate) mod write;

@@ -1,0 +1,338 @@
+//! Closures with captures as replacements.
+//!
+//! A function pointer carries no captures, so the patch leads to a stub that
+//! does: it pushes the address of the closure's [`Context`] on a small stack of
+//! the calling thread, with all argument registers kept, and jumps to a *thunk*
+//! of the target's own type, whose first act is to pop it. A signal handler
+//! that comes between the two and calls a patched function itself pushes and
+//! pops above, so the stack is as it was when it returns.
+//!
+//! The context counts the calls inside of the closure. Dropping the patch
+//! closes it: a call that had come through the gate before goes on to the
+//! original, and the closure itself is dropped by whoever leaves it last.
+//! Contexts and stubs are a few dozen bytes each and stay, since a thread may
+//! be on its way through them.
+
+use super::function::FnPtr;
+use super::handle::{Patch, patch_raw};
+use super::registry::registry;
+use crate::Error;
+use std::cell::{Cell, UnsafeCell};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// A closure that can replace functions of type `F`: it takes the same
+/// arguments and returns the same type, and may be called by any thread.
+///
+/// Arguments passed in 256-bit or wider registers are not supported; Rust
+/// passes such vectors in memory, only `extern "C"` functions use them.
+pub trait Closure<F: FnPtr>: Send + Sync + 'static {
+    /// A function of type `F` that pops the context and calls the closure.
+    #[doc(hidden)]
+    fn thunk() -> F;
+}
+
+/// What a stub hands to a thunk.
+#[repr(C)]
+struct Context {
+    /// Where the dispatcher jumps: read by assembly, so it stays first.
+    thunk: *const (),
+    original: usize,
+    /// Calls inside of the closure, and [`CLOSED`].
+    calls: AtomicUsize,
+    /// A `Box<C>` made raw, where `C` is the closure that `thunk` knows.
+    closure: UnsafeCell<*mut ()>,
+    drop_closure: unsafe fn(*mut ()),
+    dropped: AtomicBool,
+}
+
+// SAFETY: the closure is Send + Sync; the rest is written before it is shared.
+unsafe impl Sync for Context {}
+
+const CLOSED: usize = 1 << (usize::BITS - 1);
+
+impl Context {
+    /// Enters the closure, unless the patch is gone.
+    fn enter(&self) -> bool {
+        if self.calls.fetch_add(1, Ordering::Acquire) & CLOSED == 0 {
+            return true;
+        }
+        self.leave();
+        false
+    }
+
+    fn leave(&self) {
+        if self.calls.fetch_sub(1, Ordering::AcqRel) == CLOSED | 1 {
+            self.drop_once();
+        }
+    }
+
+    fn close(&self) {
+        if self.calls.fetch_or(CLOSED, Ordering::AcqRel) == 0 {
+            self.drop_once();
+        }
+    }
+
+    /// A call that comes late enters and leaves a closed context, so that the
+    /// count may come down to nothing more than once.
+    fn drop_once(&self) {
+        if !self.dropped.swap(true, Ordering::AcqRel) {
+            // SAFETY: closed, nobody inside, and only one thread gets here.
+            unsafe { (self.drop_closure)(*self.closure.get()) };
+        }
+    }
+
+    fn original(&self) -> *const () {
+        self.original as *const ()
+    }
+}
+
+/// Closes a closure's context when its patch goes.
+pub(super) struct Keeper(&'static Context);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+const DEPTH: usize = 16;
+
+struct Pending {
+    depth: Cell<usize>,
+    contexts: [Cell<*const Context>; DEPTH],
+}
+
+thread_local! {
+    static PENDING: Pending = const {
+        Pending { depth: Cell::new(0), contexts: [const { Cell::new(std::ptr::null()) }; DEPTH] }
+    };
+}
+
+extern "C" fn push_context(context: *const Context) {
+    PENDING.with(|pending| {
+        let depth = pending.depth.get();
+        // More levels would take more signal handlers, each interrupting the
+        // last one between two instructions.
+        if depth == DEPTH {
+            std::process::abort();
+        }
+        // The place is taken before it is filled: a handler in between uses
+        // the next one.
+        pending.depth.set(depth + 1);
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+        pending.contexts[depth].set(context);
+    });
+}
+
+fn pop_context() -> &'static Context {
+    PENDING.with(|pending| {
+        let depth = pending.depth.get() - 1;
+        let context = pending.contexts[depth].get();
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+        pending.depth.set(depth);
+        // SAFETY: pushed by the stub that led here; contexts are leaked.
+        unsafe { &*context }
+    })
+}
+
+/// Pushes the context in r11 for the calling thread and goes on to its thunk,
+/// with every register that can carry an argument as it was.
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+extern "C" fn dispatch() {
+    core::arch::naked_asm!(
+        "push rdi", "push rsi", "push rdx", "push rcx", "push r8", "push r9",
+        "push rax", "push r10", "push r11",
+        "sub rsp, 128",
+        "movups [rsp], xmm0", "movups [rsp+16], xmm1",
+        "movups [rsp+32], xmm2", "movups [rsp+48], xmm3",
+        "movups [rsp+64], xmm4", "movups [rsp+80], xmm5",
+        "movups [rsp+96], xmm6", "movups [rsp+112], xmm7",
+        "mov rdi, r11",
+        "call {push}",
+        "movups xmm0, [rsp]", "movups xmm1, [rsp+16]",
+        "movups xmm2, [rsp+32]", "movups xmm3, [rsp+48]",
+        "movups xmm4, [rsp+64]", "movups xmm5, [rsp+80]",
+        "movups xmm6, [rsp+96]", "movups xmm7, [rsp+112]",
+        "add rsp, 128",
+        "pop r11", "pop r10", "pop rax",
+        "pop r9", "pop r8", "pop rcx", "pop rdx", "pop rsi", "pop rdi",
+        "jmp [r11]",
+        push = sym push_context,
+    )
+}
+
+/// The stub of a context: `mov r11, context; jmp [rip+0]; dispatch`.
+fn stub_code(context: *const Context) -> Vec<u8> {
+    let mut code = vec![0x49, 0xbb];
+    code.extend((context as u64).to_le_bytes());
+    let dispatch: extern "C" fn() = dispatch;
+    code.extend(midair_arch::x86_64::jumps::absolute(dispatch as usize as u64));
+    code
+}
+
+/// Replaces `target` by a closure. `make` gets the callable original and
+/// returns the closure.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// #[inline(never)]
+/// fn double(n: u32) -> u32 { std::hint::black_box(n) * 2 }
+///
+/// let calls = Arc::new(AtomicU32::new(0));
+/// let seen = Arc::clone(&calls);
+/// // SAFETY: the same signature, and the same result but one.
+/// let patch = unsafe {
+///     midair::patch_closure(double as fn(u32) -> u32, move |original| {
+///         move |n: u32| {
+///             seen.fetch_add(1, Ordering::Relaxed);
+///             original(n) + 1
+///         }
+///     })
+/// }?;
+/// assert_eq!(double(4), 9);
+/// drop(patch); // safe while another thread is inside of the closure
+/// assert_eq!((double(4), calls.load(Ordering::Relaxed)), (8, 1));
+/// # Ok::<(), midair::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As for [`patch`](crate::patch), and [`Error::Memory`] if no memory for the
+/// stub is to be had.
+///
+/// # Safety
+///
+/// As for [`patch`](crate::patch). Where `F` was cast from a higher-ranked
+/// signature, the closure must not keep what its references point to: its
+/// arguments live for the call only, whatever lifetime was inferred.
+pub unsafe fn patch_closure<F: FnPtr, C: Closure<F>>(
+    target: F,
+    make: impl FnOnce(F) -> C,
+) -> Result<Patch<F>, Error> {
+    let mut keeper = None;
+    let mut failed = None;
+    let lead = |original: *const ()| {
+        // SAFETY: the original has the type of the target.
+        let closure = make(unsafe { F::from_address(original) });
+        match context_of::<F, C>(target.address(), original, closure) {
+            Ok((stub, kept)) => {
+                keeper = Some(kept);
+                stub
+            }
+            Err(e) => {
+                failed = Some(e);
+                original
+            }
+        }
+    };
+    // SAFETY: the caller's promise; the thunk has type F.
+    let mut raw = unsafe { patch_raw(target.address(), lead) }?;
+    if let Some(e) = failed {
+        return Err(e);
+    }
+    if let Some(keeper) = keeper {
+        raw.keep(keeper);
+    }
+    // SAFETY: the target is of type F.
+    Ok(unsafe { Patch::from_raw(raw) })
+}
+
+fn context_of<F: FnPtr, C: Closure<F>>(
+    target: *const (),
+    original: *const (),
+    closure: C,
+) -> Result<(*const (), Keeper), Error> {
+    /// # Safety
+    ///
+    /// `closure` came from `Box::into_raw` of a `Box<C>` and is not used again.
+    unsafe fn drop_closure<C>(closure: *mut ()) {
+        // SAFETY: the caller's promise.
+        drop(unsafe { Box::from_raw(closure.cast::<C>()) });
+    }
+    let context: &'static Context = Box::leak(Box::new(Context {
+        thunk: C::thunk().address(),
+        original: original as usize,
+        calls: AtomicUsize::new(0),
+        closure: UnsafeCell::new(Box::into_raw(Box::new(closure)).cast()),
+        drop_closure: drop_closure::<C>,
+        dropped: AtomicBool::new(false),
+    }));
+    let keeper = Keeper(context);
+    let stub = registry().add_code(target as usize, stub_code(context))?;
+    Ok((stub as *const (), keeper))
+}
+
+/// A call that is inside of a closure.
+struct Inside<C> {
+    context: &'static Context,
+    closure: *const C,
+}
+
+impl<C> Inside<C> {
+    /// Enters the closure of `context`, which is a `C`, unless it is closed.
+    fn enter(context: &'static Context) -> Option<Self> {
+        context.enter().then(|| {
+            // SAFETY: entered, so nobody drops or writes it.
+            let closure = unsafe { *context.closure.get() };
+            Self { context, closure: closure.cast() }
+        })
+    }
+
+    fn closure(&self) -> &C {
+        // SAFETY: the thunk is that of C, and the closure lives while entered.
+        unsafe { &*self.closure }
+    }
+}
+
+impl<C> Drop for Inside<C> {
+    fn drop(&mut self) {
+        self.context.leave();
+    }
+}
+
+macro_rules! implement {
+    ([$($qualifier:tt)*] $($arg:ident: $generic:ident),*) => {
+        impl<Func, Ret, $($generic),*> Closure<$($qualifier)* fn($($generic),*) -> Ret> for Func
+        where
+            Func: Fn($($generic),*) -> Ret + Send + Sync + 'static,
+        {
+            fn thunk() -> $($qualifier)* fn($($generic),*) -> Ret {
+                $($qualifier)* fn thunk<Func, Ret, $($generic),*>($($arg: $generic),*) -> Ret
+                where
+                    Func: Fn($($generic),*) -> Ret,
+                {
+                    let context = pop_context();
+                    if let Some(inside) = Inside::<Func>::enter(context) {
+                        return inside.closure()($($arg),*);
+                    }
+                    type Original<Ret, $($generic),*> = unsafe $($qualifier)* fn($($generic),*) -> Ret;
+                    // SAFETY: the original has the type of the target.
+                    unsafe { Original::<Ret, $($generic),*>::from_address(context.original())($($arg),*) }
+                }
+                thunk::<Func, Ret, $($generic),*>
+            }
+        }
+    };
+}
+
+macro_rules! for_each_abi {
+    ($($arg:ident: $generic:ident),*) => {
+        implement!([] $($arg: $generic),*);
+        implement!([extern "C"] $($arg: $generic),*);
+        implement!([extern "C-unwind"] $($arg: $generic),*);
+        implement!([extern "system"] $($arg: $generic),*);
+    };
+}
+
+for_each_abi!();
+for_each_abi!(a: A);
+for_each_abi!(a: A, b: B);
+for_each_abi!(a: A, b: B, c: C);
+for_each_abi!(a: A, b: B, c: C, d: D);
+for_each_abi!(a: A, b: B, c: C, d: D, e: E);
+for_each_abi!(a: A, b: B, c: C, d: D, e: E, f: F);
+for_each_abi!(a: A, b: B, c: C, d: D, e: E, f: F, g: G);
+for_each_abi!(a: A, b: B, c: C, d: D, e: E, f: F, g: G, h: H);

@@ -1,0 +1,29 @@
+//! Patches: the registry of all sites and what users hold of it.
+//!
+//! - [`locate`]: from an address to the function there and what is around it.
+//! - [`plan`]: the best rung of the ladder that can be had, and its memory.
+//! - [`site`]: one patched function: its gate, its copy, the stack of patches.
+//! - [`registry`]: all sites, behind one lock; every change goes through it.
+//! - [`handle`]: [`RawPatch`] and [`Patch`], which take a patch off when dropped.
+//! - [`transaction`]: many changes, all or none.
+//! - [`function`], [`closure`]: function pointers and closures as replacements.
+//!
+//! Calls of patched functions never come here: they go through code and one
+//! pointer. Only changes take the lock.
+
+mod closure;
+mod function;
+mod handle;
+mod locate;
+mod plan;
+mod registry;
+mod site;
+mod transaction;
+
+pub use closure::{Closure, patch_closure};
+pub use function::FnPtr;
+pub use handle::{Patch, RawPatch, patch, patch_raw, patch_symbol};
+pub use locate::ImageSurroundings;
+pub use plan::{Plan, can_patch};
+pub use registry::unpatch_all;
+pub use transaction::{Transaction, Transactable};

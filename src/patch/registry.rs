@@ -1,0 +1,309 @@
+//! All sites of the process, behind one lock.
+//!
+//! Every change is made here: put a layer on, turn it on or off, take it off,
+//! alone or many together. The lock is never held while a user's code runs.
+
+use super::locate::Located;
+use super::plan::Prepared;
+use super::site::{Layer, Site, Staged};
+use crate::Error;
+use crate::memory::arena::Arena;
+use crate::symbols::module_at;
+use crate::threads::live::{self, Change};
+use midair_arch::Reason;
+use midair_arch::TargetAddress;
+use midair_arch::x86_64::{JUMP, Rung, Strategy};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+static REGISTRY: Mutex<Option<Registry>> = Mutex::new(None);
+
+pub(super) struct Registry {
+    sites: HashMap<usize, Site>,
+    arena: Arena,
+    claims: Claims,
+    staged: Staged,
+    next_id: u64,
+}
+
+/// The registry, locked.
+pub(super) struct Locked(MutexGuard<'static, Option<Registry>>);
+
+pub(super) fn registry() -> Locked {
+    let mut guard = REGISTRY.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    guard.get_or_insert_with(|| Registry {
+        sites: HashMap::new(),
+        arena: Arena::new(),
+        claims: Claims::default(),
+        staged: Staged::default(),
+        next_id: 1,
+    });
+    Locked(guard)
+}
+
+impl std::ops::Deref for Locked {
+    type Target = Registry;
+    fn deref(&self) -> &Registry {
+        self.0.as_ref().expect("made when it was locked")
+    }
+}
+
+impl std::ops::DerefMut for Locked {
+    fn deref_mut(&mut self) -> &mut Registry {
+        self.0.as_mut().expect("made when it was locked")
+    }
+}
+
+/// One patch: of which function, and which of its layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerId {
+    pub(super) target: usize,
+    pub(super) id: u64,
+}
+
+impl Registry {
+    /// The site of a function, if it is there still.
+    pub(super) fn site(&mut self, target: usize) -> Option<&Site> {
+        self.retire_if_unloaded(target);
+        self.sites.get(&target)
+    }
+
+    pub(super) fn memory(&mut self) -> (&mut Arena, &Claims) {
+        (&mut self.arena, &self.claims)
+    }
+
+    /// Puts a new, disabled layer on the function at `target`; also says what
+    /// its original is.
+    pub(super) fn add_layer(&mut self, target: usize) -> Result<(LayerId, usize), Error> {
+        self.retire_if_unloaded(target);
+        if !self.sites.contains_key(&target) {
+            let located = Located::at(target)?;
+            let prepared = Prepared::new(&located, &mut self.arena, &self.claims)?;
+            let site = Site::new(located, prepared, &mut self.staged);
+            self.sites.insert(target, site);
+        }
+        let Self { sites, arena, staged, claims, next_id, .. } = self;
+        let site = sites.get_mut(&target).ok_or(Error::Unloaded { target })?;
+        if site.is_idle() {
+            // Someone else may have taken the bytes since it was last patched.
+            claims.check(site.rung(), target).map_err(|reason| {
+                midair_arch::Refusal::new(TargetAddress::new(target as u64), 0, reason)
+            })?;
+        }
+        let id = *next_id;
+        *next_id += 1;
+        let memory = |source| Error::Memory { target, source };
+        let original = site.push_layer(id, arena, staged).map_err(memory)?;
+        claims.add(site.rung(), target);
+        // The original may be called before the patch is made.
+        staged.write().map_err(|source| Error::Write { source, also: None })?;
+        Ok((LayerId { target, id }, original))
+    }
+
+    /// Puts `code` into memory near `target`, where it stays.
+    pub(super) fn add_code(&mut self, target: usize, code: Vec<u8>) -> Result<usize, Error> {
+        let memory = |source| Error::Memory { target, source };
+        let at = self.arena.code(target, code.len()).map_err(memory)?;
+        self.staged.push(at, code);
+        self.staged.write().map_err(|source| Error::Write { source, also: None })?;
+        Ok(at)
+    }
+
+    /// What the layer is, unless it is gone.
+    pub(super) fn layer(&mut self, layer: LayerId) -> Result<&Layer, Error> {
+        let LayerId { target, id } = layer;
+        self.retire_if_unloaded(target);
+        let site = self.sites.get(&target).ok_or(Error::Unloaded { target })?;
+        site.layer(id).ok_or(Error::Removed { target })
+    }
+
+    /// Where the layer leads from now on. Written by [`Registry::settle`].
+    pub(super) fn set_destination(
+        &mut self,
+        layer: LayerId,
+        destination: usize,
+    ) -> Result<(), Error> {
+        self.layer(layer)?;
+        if let Some(l) = self.sites.get_mut(&layer.target).and_then(|s| s.layer_mut(layer.id)) {
+            l.destination = destination;
+        }
+        Ok(())
+    }
+
+    /// Turns layers on and off: all of them, or none.
+    pub(super) fn switch(&mut self, wanted: &[(LayerId, bool)]) -> Result<(), Error> {
+        let mut before = Vec::with_capacity(wanted.len());
+        for &(layer, _) in wanted {
+            before.push((layer, self.layer(layer)?.enabled));
+        }
+        self.set_enabled(wanted.iter().copied());
+        let mut targets: Vec<usize> = wanted.iter().map(|(layer, _)| layer.target).collect();
+        targets.sort_unstable();
+        targets.dedup();
+        self.settle(&targets).inspect_err(|_| {
+            self.set_enabled(before.iter().rev().copied());
+            for target in &targets {
+                if let Some(site) = self.sites.get(target) {
+                    site.link();
+                }
+            }
+        })
+    }
+
+    fn set_enabled(&mut self, wanted: impl Iterator<Item = (LayerId, bool)>) {
+        for (layer, enabled) in wanted {
+            if let Some(l) = self.sites.get_mut(&layer.target).and_then(|s| s.layer_mut(layer.id)) {
+                l.enabled = enabled;
+            }
+        }
+    }
+
+    /// Takes layers off. What cannot be written stays, leading to the original.
+    pub(super) fn remove(&mut self, layers: &[LayerId]) -> Result<(), Error> {
+        let mut targets = Vec::with_capacity(layers.len());
+        for layer in layers {
+            self.retire_if_unloaded(layer.target);
+            if let Some(site) = self.sites.get_mut(&layer.target) {
+                site.remove_layer(layer.id);
+                targets.push(layer.target);
+            }
+        }
+        targets.sort_unstable();
+        targets.dedup();
+        self.settle(&targets)
+    }
+
+    /// All layers of all sites.
+    fn all_layers(&self) -> Vec<LayerId> {
+        let sites = self.sites.values();
+        sites
+            .flat_map(|s| s.layers.iter().map(|l| LayerId { target: s.target(), id: l.id }))
+            .collect()
+    }
+
+    /// Makes slots and entries of `targets` what their layers want. If an
+    /// entry cannot be written, those written before are put back.
+    pub(super) fn settle(&mut self, targets: &[usize]) -> Result<(), Error> {
+        let mut changes: Vec<Change> = Vec::with_capacity(targets.len());
+        for target in targets {
+            let Self { sites, arena, staged, .. } = self;
+            if let Some(site) = sites.get_mut(target) {
+                changes.extend(site.changes(arena, staged)?);
+            }
+        }
+        let write_error = |source| Error::Write { source, also: None };
+        self.staged.write().map_err(write_error)?;
+        for target in targets {
+            if let Some(site) = self.sites.get(target) {
+                site.link();
+            }
+        }
+        // SAFETY: each site verified its bytes, registered its boundaries with
+        // the trap table, and its gate and copy are written.
+        if let Err(source) = unsafe { live::apply(&changes) } {
+            return Err(Error::Write { source, also: put_back(&changes).err() });
+        }
+        for target in targets {
+            let Some(site) = self.sites.get_mut(target) else { continue };
+            site.changed();
+            if site.is_idle() {
+                self.claims.release(site.rung());
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the site of a function whose module is gone. Its memory stays:
+    /// a thread may be in it.
+    fn retire_if_unloaded(&mut self, target: usize) {
+        let Some(module) = self.sites.get(&target).and_then(|s| s.located.module.as_ref()) else {
+            return;
+        };
+        if !module_at(target).is_some_and(|now| Arc::ptr_eq(&now, module)) {
+            if let Some(site) = self.sites.remove(&target) {
+                self.claims.release(site.rung());
+            }
+        }
+    }
+}
+
+/// Undoes what was written of `changes`.
+fn put_back(changes: &[Change]) -> io::Result<()> {
+    let undo: Vec<Change> = changes
+        .iter()
+        .rev()
+        .map(|c| Change { old: c.new.clone(), new: c.old.clone(), ..c.clone() })
+        .collect();
+    // SAFETY: the same places; what was not written yet is written as it is.
+    unsafe { live::apply(&undo) }
+}
+
+/// Removes every patch of this process: all functions are what they were.
+/// Patches that are still held do nothing from then on; their `original` goes
+/// on working. Returns how many patches were removed.
+///
+/// # Errors
+///
+/// [`Error::Write`] if the code cannot be written; the patches lead to the
+/// original functions all the same.
+pub fn unpatch_all() -> Result<usize, Error> {
+    let mut registry = registry();
+    let layers = registry.all_layers();
+    registry.remove(&layers)?;
+    Ok(layers.len())
+}
+
+/// Which bytes of the program belong to which site: those that it writes and
+/// those that it relies on.
+#[derive(Default)]
+pub(super) struct Claims(BTreeMap<usize, (usize, usize)>);
+
+impl Claims {
+    fn ranges(rung: &Rung) -> [Range<usize>; 2] {
+        let place = rung.place.get() as usize;
+        let jump = rung.jump.get() as usize;
+        match rung.strategy {
+            Strategy::Breakpoint => [place..place + 1, place..place],
+            Strategy::ShortJump => [place..place + 2, jump..jump + JUMP],
+            _ => [place..place + JUMP, place..place],
+        }
+    }
+
+    /// Refuses a rung that needs the bytes of another function's site.
+    pub(super) fn check(&self, rung: &Rung, target: usize) -> Result<(), Reason> {
+        for range in Self::ranges(rung) {
+            let other = self.overlapping(range).find(|(_, owner)| *owner != target);
+            if let Some((_, owner)) = other {
+                return Err(Reason::Taken { by: TargetAddress::new(owner as u64) });
+            }
+        }
+        Ok(())
+    }
+
+    /// The claimed ranges that overlap `range`, and whose they are.
+    pub(super) fn overlapping(
+        &self,
+        range: Range<usize>,
+    ) -> impl Iterator<Item = (Range<usize>, usize)> + '_ {
+        // Claims are at most a jump long.
+        let nearby = range.start.saturating_sub(JUMP)..range.end;
+        self.0
+            .range(nearby)
+            .map(|(start, (end, owner))| (*start..*end, *owner))
+            .filter(move |(claimed, _)| claimed.end > range.start)
+    }
+
+    fn add(&mut self, rung: &Rung, target: usize) {
+        for range in Self::ranges(rung).into_iter().filter(|r| !r.is_empty()) {
+            self.0.insert(range.start, (range.end, target));
+        }
+    }
+
+    fn release(&mut self, rung: &Rung) {
+        for range in Self::ranges(rung).into_iter().filter(|r| !r.is_empty()) {
+            self.0.remove(&range.start);
+        }
+    }
+}

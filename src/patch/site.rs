@@ -1,0 +1,400 @@
+//! One patched function.
+//!
+//! A [`Site`] is made with the first patch of its target and stays: its copy,
+//! gate and stubs belong to the target for good, so that no address that was
+//! handed out ever dangles. While nothing patches the target, its entry holds
+//! the original bytes.
+//!
+//! Patches stack as [`Layer`]s, the newest on top. The entry leads to the gate,
+//! the gate through its slot to the topmost enabled layer, and each layer's
+//! *original* to what is enabled below it: the lowest one's is the copy, each
+//! other one's a stub with a slot of its own. Every change of mind is a store
+//! into these slots.
+//!
+//! ```text
+//! entry: jmp gate ──> gate: jmp [slot] ──> layer 1 ──> stub: jmp [slot] ──> layer 0 ──> copy ──> entry + n
+//! ```
+//!
+//! Where one enabled layer is all there is and it is in reach, the entry jumps
+//! to it directly (*straight*) until something else is wanted.
+
+use super::locate::{Located, read_byte};
+use super::plan::{Plan, Prepared, copy_of};
+use crate::memory::arena::{Arena, Slot};
+use crate::memory::write;
+use crate::threads::live::Change;
+use crate::threads::{count, trap};
+use midair_arch::x86_64::{INT3, JUMP, Strategy, jumps};
+use midair_arch::{CopyAddress, Reason, Refusal, TargetAddress};
+use region::Protection;
+use std::io;
+use std::sync::atomic::Ordering;
+
+/// One patch of a function.
+pub(super) struct Layer {
+    pub(super) id: u64,
+    pub(super) destination: usize,
+    pub(super) enabled: bool,
+    stub: Option<Stub>,
+}
+
+/// An address that leads to whatever its slot says.
+struct Stub {
+    at: usize,
+    slot: Slot,
+}
+
+/// What stands at the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    Original,
+    Gate,
+    Straight(usize),
+}
+
+pub(super) struct Site {
+    pub(super) located: Located,
+    prepared: Prepared,
+    pub(super) layers: Vec<Layer>,
+    /// Stubs of layers that are gone: their addresses may still be called.
+    spare_stubs: Vec<Stub>,
+    entry: Entry,
+    wanted: Entry,
+    /// Minds change here: keep the gate.
+    keeps_gate: bool,
+}
+
+impl Site {
+    /// Code that has to be written before anything leads to it.
+    pub(super) fn new(located: Located, prepared: Prepared, staged: &mut Staged) -> Self {
+        let copy = prepared.copy;
+        let mut code = prepared.copied.bytes.clone();
+        code.resize(code.len().next_multiple_of(16), INT3);
+        staged.push(copy, code);
+        let site = Self {
+            located,
+            prepared,
+            layers: Vec::new(),
+            spare_stubs: Vec::new(),
+            entry: Entry::Original,
+            wanted: Entry::Original,
+            keeps_gate: false,
+        };
+        site.stage_gate(staged);
+        site.prepared.slot.store(copy, Ordering::Release);
+        site
+    }
+
+    fn stage_gate(&self, staged: &mut Staged) {
+        let gate = CopyAddress::new(self.prepared.gate as u64);
+        let slot = std::ptr::from_ref(self.prepared.slot) as u64;
+        // The arena gives slots in reach of all gates of a target.
+        let mut code = jumps::gate(gate, slot).map_or_else(Vec::new, |code| code.to_vec());
+        if self.prepared.gate.is_multiple_of(16) {
+            code.resize(16.min(code.len().next_multiple_of(16)), INT3);
+        }
+        code.truncate(if self.gate_has_unit() { 16 } else { jumps::INDIRECT });
+        staged.push(self.prepared.gate, code);
+    }
+
+    /// Whether the gate stands behind the copy, in a unit of its own.
+    fn gate_has_unit(&self) -> bool {
+        let copy_len = self.prepared.copied.bytes.len().next_multiple_of(16);
+        self.prepared.gate == self.prepared.copy + copy_len
+    }
+
+    pub(super) fn target(&self) -> usize {
+        self.located.target
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        self.prepared.plan(&self.located)
+    }
+
+    pub(super) fn rung(&self) -> &midair_arch::x86_64::Rung {
+        &self.prepared.rung
+    }
+
+    /// Whether nothing patches the function and its bytes are its own.
+    pub(super) fn is_idle(&self) -> bool {
+        self.layers.is_empty() && self.entry == Entry::Original
+    }
+
+    /// Puts a new layer on top, disabled and without a destination, and says
+    /// what its original is.
+    pub(super) fn push_layer(
+        &mut self,
+        id: u64,
+        arena: &mut Arena,
+        staged: &mut Staged,
+    ) -> io::Result<usize> {
+        let stub = match self.layers.is_empty() {
+            true => None,
+            false => Some(match self.spare_stubs.pop() {
+                Some(stub) => stub,
+                None => Stub::new(self.target(), arena, staged)?,
+            }),
+        };
+        let original = stub.as_ref().map_or(self.prepared.copy, |stub| stub.at);
+        self.layers.push(Layer { id, destination: original, enabled: false, stub });
+        self.link();
+        Ok(original)
+    }
+
+    /// Takes a layer out, wherever it is; what it was given goes on working.
+    pub(super) fn remove_layer(&mut self, id: u64) {
+        let Some(n) = self.layers.iter().position(|layer| layer.id == id) else { return };
+        if let Some(stub) = self.layers.remove(n).stub {
+            stub.slot.store(self.prepared.copy, Ordering::Release);
+            self.spare_stubs.push(stub);
+        }
+        self.link();
+    }
+
+    pub(super) fn layer_mut(&mut self, id: u64) -> Option<&mut Layer> {
+        self.layers.iter_mut().find(|layer| layer.id == id)
+    }
+
+    pub(super) fn layer(&self, id: u64) -> Option<&Layer> {
+        self.layers.iter().find(|layer| layer.id == id)
+    }
+
+    /// Points every slot to what is enabled below it; the gate's own last.
+    pub(super) fn link(&self) {
+        let mut next = self.prepared.copy;
+        for layer in &self.layers {
+            if let Some(stub) = &layer.stub {
+                stub.slot.store(next, Ordering::Release);
+            }
+            if layer.enabled {
+                next = layer.destination;
+            }
+        }
+        self.prepared.slot.store(next, Ordering::Release);
+    }
+
+    /// What has to be written for the entry to be what the layers want, and
+    /// whether the trap handler is needed. Nothing is written yet.
+    pub(super) fn changes(
+        &mut self,
+        arena: &mut Arena,
+        staged: &mut Staged,
+    ) -> Result<Vec<Change>, Refusal> {
+        self.wanted = self.wanted_entry();
+        if self.wanted == self.entry {
+            return Ok(Vec::new());
+        }
+        let alone = count::alone();
+        let has_boundaries = self.prepared.rung.boundaries().next().is_some();
+        if self.entry == Entry::Original && has_boundaries && !alone && !self.prepared.trapping {
+            self.move_gate(arena, staged)?;
+        }
+        let mut changes = Vec::new();
+        let rung = &self.prepared.rung;
+        let padding_differs = rung.strategy == Strategy::ShortJump
+            && (self.wanted == Entry::Gate || alone);
+        if padding_differs {
+            // Never executed before the entry leads there, so written first;
+            // taken away only if nobody can be on it.
+            changes.push(self.padding_change()?);
+            if self.wanted == Entry::Original {
+                changes.rotate_left(1);
+            }
+        }
+        let boundaries = match (self.entry, self.wanted) {
+            (Entry::Original, _) | (_, Entry::Original) => rung.boundaries().collect(),
+            _ => Vec::new(), // one jump becomes another
+        };
+        let change = Change {
+            at: rung.place.get() as usize,
+            old: self.entry_bytes(self.entry)?,
+            new: self.entry_bytes(self.wanted)?,
+            boundaries,
+            protection: self.located.protection,
+        };
+        match padding_differs && self.wanted == Entry::Original {
+            true => changes.insert(0, change),
+            false => changes.push(change),
+        }
+        changes.retain(|change| change.old != change.new);
+        for change in &changes {
+            self.verify(change)?;
+        }
+        let traps = rung.strategy == Strategy::Breakpoint
+            || !alone
+            || (self.prepared.trapping && has_boundaries);
+        if traps {
+            trap::ensure_handler().map_err(|e| {
+                self.refuse(Reason::Unwritable { why: format!("no SIGTRAP handler: {e}") })
+            })?;
+            trap::redirect(self.redirections());
+        }
+        Ok(changes)
+    }
+
+    /// The changes have been made.
+    pub(super) fn changed(&mut self) {
+        match (self.entry, self.wanted) {
+            (Entry::Straight(_), Entry::Gate) => self.keeps_gate = true,
+            (_, Entry::Original) => self.keeps_gate = false,
+            _ => {}
+        }
+        self.entry = self.wanted;
+    }
+
+    fn wanted_entry(&self) -> Entry {
+        let enabled = self.layers.iter().filter(|layer| layer.enabled).count();
+        match (self.layers.as_slice(), self.entry) {
+            ([], _) => Entry::Original,
+            (_, Entry::Original) if enabled == 0 => Entry::Original,
+            ([only], entry) if only.enabled && self.may_be_straight(entry, only.destination) => {
+                Entry::Straight(only.destination)
+            }
+            _ => Entry::Gate,
+        }
+    }
+
+    fn may_be_straight(&self, from: Entry, destination: usize) -> bool {
+        let rung = &self.prepared.rung;
+        let is_whole_jump = matches!(rung.strategy, Strategy::Jump | Strategy::JumpIntoPadding);
+        let nobody_inside = || {
+            rung.boundaries().next().is_none()
+                || (self.located.analysis.is_complete() && count::alone())
+        };
+        is_whole_jump
+            && !self.keeps_gate
+            && jumps::near(rung.place.get(), destination as u64).is_some()
+            && match from {
+                Entry::Original => nobody_inside(),
+                Entry::Straight(at) => at == destination,
+                Entry::Gate => false,
+            }
+    }
+
+    /// A gate whose address makes every boundary a trap: threads have come
+    /// since the first one was made. The first one stays for those in it.
+    fn move_gate(&mut self, arena: &mut Arena, staged: &mut Staged) -> Result<(), Refusal> {
+        let rung = &self.prepared.rung;
+        if matches!(rung.strategy, Strategy::ShortJump | Strategy::Breakpoint) {
+            return match rung.strategy {
+                Strategy::Breakpoint => Ok(()),
+                _ => Err(self.refuse(Reason::NoPaddingInReach)),
+            };
+        }
+        let end = rung.jump.get() as usize + JUMP;
+        self.prepared.gate = arena
+            .punned(end, rung.pattern, jumps::INDIRECT)
+            .map_err(|_| self.refuse(Reason::NoMemoryInReach))?;
+        self.prepared.trapping = true;
+        self.stage_gate(staged);
+        Ok(())
+    }
+
+    fn entry_bytes(&self, entry: Entry) -> Result<Vec<u8>, Refusal> {
+        let rung = &self.prepared.rung;
+        let out_of_reach = || self.refuse(Reason::NoMemoryInReach);
+        let mut bytes = match entry {
+            Entry::Original => rung.existing.clone(),
+            Entry::Gate => {
+                rung.entry_bytes(self.prepared.gate as u64).ok_or_else(out_of_reach)?
+            }
+            Entry::Straight(destination) => {
+                jumps::near(rung.place.get(), destination as u64).ok_or_else(out_of_reach)?.to_vec()
+            }
+        };
+        bytes.truncate(rung.written);
+        Ok(bytes)
+    }
+
+    /// The `jmp rel32` in padding that a short jump leads to.
+    fn padding_change(&self) -> Result<Change, Refusal> {
+        let rung = &self.prepared.rung;
+        let at = rung.jump;
+        let padding = self
+            .located
+            .around(|around| around.read(at, JUMP).map(<[u8]>::to_vec))
+            .ok_or_else(|| self.refuse(Reason::NoPaddingInReach))?;
+        let jump = jumps::near(at.get(), self.prepared.gate as u64)
+            .ok_or_else(|| self.refuse(Reason::NoMemoryInReach))?
+            .to_vec();
+        let now: Vec<u8> = (0..JUMP).map(|n| read_byte(at.get() as usize + n)).collect();
+        let new = if self.wanted == Entry::Original { padding.clone() } else { jump.clone() };
+        let old = if now == jump { jump } else { padding };
+        let protection = self.located.protection;
+        Ok(Change { at: at.get() as usize, old, new, boundaries: Vec::new(), protection })
+    }
+
+    /// Refuses to write over bytes that are not what they should be.
+    fn verify(&self, change: &Change) -> Result<(), Refusal> {
+        for (n, &expected) in change.old.iter().enumerate() {
+            let found = read_byte(change.at + n);
+            if found != expected {
+                let offset = (change.at + n).wrapping_sub(self.target()) as i64;
+                let reason = match found {
+                    INT3 => Reason::ForeignBreakpoint,
+                    _ => Reason::Modified { found, expected },
+                };
+                return Err(Refusal::new(self.located.analysis.address(), offset, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a thread goes on that traps at the entry or at a boundary.
+    fn redirections(&self) -> Vec<(usize, usize)> {
+        let rung = &self.prepared.rung;
+        let place = rung.place;
+        let mut all = vec![(place.get() as usize, self.prepared.gate)];
+        for n in rung.boundaries() {
+            let at: TargetAddress = place.plus(n as u64);
+            if let Some(copy) = copy_of(&self.prepared.copied, self.prepared.copy, at) {
+                all.push((at.get() as usize, copy));
+            }
+        }
+        all
+    }
+
+    fn refuse(&self, reason: Reason) -> Refusal {
+        let refusal = Refusal::new(self.located.analysis.address(), 0, reason);
+        match self.located.name() {
+            Some(name) => refusal.with_symbol(name),
+            None => refusal,
+        }
+    }
+}
+
+impl Stub {
+    fn new(target: usize, arena: &mut Arena, staged: &mut Staged) -> io::Result<Self> {
+        let slot = arena.slot(target)?;
+        let at = arena.code(target, jumps::INDIRECT)?;
+        let address = std::ptr::from_ref(slot) as u64;
+        let mut code = jumps::gate(CopyAddress::new(at as u64), address)
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?
+            .to_vec();
+        code.resize(16, INT3);
+        staged.push(at, code);
+        Ok(Self { at, slot })
+    }
+}
+
+/// Code for the arena that is not written yet: neighbours are written as one.
+#[derive(Default)]
+pub(super) struct Staged(Vec<(usize, Vec<u8>)>);
+
+impl Staged {
+    pub(super) fn push(&mut self, at: usize, code: Vec<u8>) {
+        match self.0.last_mut() {
+            Some((start, bytes)) if *start + bytes.len() == at => bytes.extend(code),
+            _ => self.0.push((at, code)),
+        }
+    }
+
+    /// Writes all of it.
+    pub(super) fn write(&mut self) -> io::Result<()> {
+        for (at, code) in self.0.drain(..) {
+            // SAFETY: the arena's memory, which nothing leads to yet.
+            unsafe { write::bytes(at, &code, Protection::READ_EXECUTE) }?;
+        }
+        Ok(())
+    }
+}

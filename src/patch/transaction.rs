@@ -1,0 +1,143 @@
+//! Many changes, all or none.
+
+use super::function::FnPtr;
+use super::handle::{Patch, RawPatch, check_replacement};
+use super::registry::{LayerId, registry};
+use crate::Error;
+
+type Make<'a> = Box<dyn FnOnce(*const ()) -> *const () + 'a>;
+
+/// Changes to many functions that are made together: all of them, or none.
+///
+/// The entries are written in one pass, so that a thousand functions cost
+/// little more than the writing. A thread that calls several of them meanwhile
+/// may meet some old and some new ones.
+///
+/// ```
+/// # fn a() -> u32 { std::hint::black_box(1) }
+/// # fn b() -> u32 { std::hint::black_box(2) }
+/// let mut transaction = midair::Transaction::new();
+/// for target in [a as fn() -> u32, b as fn() -> u32] {
+///     transaction.patch_raw(target as *const (), |original| original);
+/// }
+/// // SAFETY: pass-throughs change nothing.
+/// let patches = unsafe { transaction.commit() }?;
+/// assert_eq!(patches.len(), 2);
+/// # Ok::<(), midair::Error>(())
+/// ```
+#[derive(Default)]
+#[must_use = "nothing happens before `commit`"]
+pub struct Transaction<'a> {
+    new: Vec<(usize, Make<'a>)>,
+    switches: Vec<(LayerId, bool)>,
+}
+
+/// A patch that a [`Transaction`] can turn on and off: [`Patch`] and
+/// [`RawPatch`].
+pub trait Transactable: sealed::Sealed {}
+
+mod sealed {
+    pub trait Sealed {
+        fn layer(&self) -> super::LayerId;
+    }
+}
+
+impl sealed::Sealed for RawPatch {
+    fn layer(&self) -> LayerId {
+        RawPatch::layer(self)
+    }
+}
+impl Transactable for RawPatch {}
+
+impl<F: FnPtr> sealed::Sealed for Patch<F> {
+    fn layer(&self) -> LayerId {
+        self.raw().layer()
+    }
+}
+impl<F: FnPtr> Transactable for Patch<F> {}
+
+impl<'a> Transaction<'a> {
+    /// A transaction that changes nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Patches the function at `target` as [`patch_raw`](crate::patch_raw)
+    /// does, when the transaction is committed.
+    pub fn patch_raw(
+        &mut self,
+        target: *const (),
+        make: impl FnOnce(*const ()) -> *const () + 'a,
+    ) -> &mut Self {
+        self.new.push((target as usize, Box::new(make)));
+        self
+    }
+
+    /// Turns `patch` on.
+    pub fn enable(&mut self, patch: &impl Transactable) -> &mut Self {
+        self.switches.push((patch.layer(), true));
+        self
+    }
+
+    /// Turns `patch` off.
+    pub fn disable(&mut self, patch: &impl Transactable) -> &mut Self {
+        self.switches.push((patch.layer(), false));
+        self
+    }
+
+    /// Makes the changes and returns the new patches in the order in which
+    /// they were asked for. The transaction is empty afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is in the way; then nothing has changed.
+    ///
+    /// # Safety
+    ///
+    /// As for [`patch_raw`](crate::patch_raw), of each new patch.
+    pub unsafe fn commit(&mut self) -> Result<Vec<RawPatch>, Error> {
+        let switches = std::mem::take(&mut self.switches);
+        let new = std::mem::take(&mut self.new);
+        // Leaving early drops the patches made so far, which takes them off.
+        let mut patches = Vec::with_capacity(new.len());
+        let mut makes = Vec::with_capacity(new.len());
+        {
+            let mut registry = registry();
+            for (target, make) in new {
+                let (layer, original) = match registry.add_layer(target) {
+                    Ok(added) => added,
+                    Err(e) => {
+                        drop(registry); // the patches' drop takes it
+                        return Err(e);
+                    }
+                };
+                patches.push(RawPatch::new(layer, original));
+                makes.push(make);
+            }
+        }
+        let mut wanted = switches;
+        let mut destinations = Vec::with_capacity(makes.len());
+        for (patch, make) in patches.iter().zip(makes) {
+            let destination = make(patch.original());
+            check_replacement(patch.target() as usize, destination)?;
+            destinations.push((patch.layer(), destination as usize));
+            wanted.push((patch.layer(), true));
+        }
+        let mut registry = registry();
+        let committed = destinations
+            .into_iter()
+            .try_for_each(|(layer, at)| registry.set_destination(layer, at))
+            .and_then(|()| registry.switch(&wanted));
+        drop(registry);
+        committed.map(|()| patches)
+    }
+}
+
+impl std::fmt::Debug for Transaction<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction")
+            .field("new", &self.new.len())
+            .field("switches", &self.switches.len())
+            .finish()
+    }
+}

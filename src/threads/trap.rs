@@ -1,0 +1,175 @@
+//! The SIGTRAP handler, and the table of where a trapped thread has to go.
+//!
+//! A thread traps at a byte of midair's in three cases: it woke up between two
+//! instructions that a jump now covers, it met the `int3` that stands at an
+//! entry while the bytes behind it change, or the patch is an `int3` for good.
+//! Each such address has one entry in the table: where the same computation
+//! goes on. Entries stay for good, so that a signal that is delivered after the
+//! bytes are the original ones again still finds its way.
+//!
+//! The handler takes no lock, allocates nothing and calls nothing. A trap that
+//! is not midair's goes to the handler that was there before. What this cannot
+//! do: a thread that blocks SIGTRAP is killed by the kernel when it traps.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+struct Table {
+    /// A power of two of (address, destination); 0 is a free entry.
+    entries: Box<[(AtomicUsize, AtomicUsize)]>,
+    used: AtomicUsize,
+}
+
+static TABLE: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
+static WRITERS: Mutex<()> = Mutex::new(());
+/// What SIGTRAP did before; leaked, as a handler may be reading it.
+static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());
+
+impl Table {
+    fn with_capacity(capacity: usize) -> Self {
+        let entries = (0..capacity).map(|_| Default::default()).collect();
+        Self { entries, used: AtomicUsize::new(0) }
+    }
+
+    fn places(&self, address: usize) -> impl Iterator<Item = &(AtomicUsize, AtomicUsize)> {
+        let mask = self.entries.len() - 1;
+        // Fibonacci hashing: addresses differ in their middle bits.
+        let first = (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        (0..self.entries.len()).map(move |n| &self.entries[(first as usize + n) & mask])
+    }
+
+    fn get(&self, address: usize) -> Option<usize> {
+        for (key, value) in self.places(address) {
+            match key.load(Ordering::Acquire) {
+                0 => return None,
+                k if k == address => return Some(value.load(Ordering::Acquire)),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn insert(&self, address: usize, destination: usize) {
+        for (key, value) in self.places(address) {
+            let k = key.load(Ordering::Relaxed);
+            if k == 0 || k == address {
+                value.store(destination, Ordering::Release);
+                key.store(address, Ordering::Release);
+                if k == 0 {
+                    self.used.fetch_add(1, Ordering::Relaxed);
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// From now on, a thread that traps at `address` goes on at `destination`.
+pub(crate) fn redirect(entries: impl IntoIterator<Item = (usize, usize)>) {
+    let _writer = WRITERS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    for (address, destination) in entries {
+        // SAFETY: tables are leaked, never freed.
+        let mut table = unsafe { TABLE.load(Ordering::Acquire).as_ref() };
+        if table.is_none_or(|t| t.used.load(Ordering::Relaxed) * 2 >= t.entries.len()) {
+            let capacity = table.map_or(1024, |t| t.entries.len() * 2);
+            let larger = Box::leak(Box::new(Table::with_capacity(capacity)));
+            for (key, value) in table.iter().flat_map(|t| t.entries.iter()) {
+                let key = key.load(Ordering::Relaxed);
+                if key != 0 {
+                    larger.insert(key, value.load(Ordering::Relaxed));
+                }
+            }
+            TABLE.store(larger, Ordering::Release);
+            table = Some(larger);
+        }
+        if let Some(table) = table {
+            table.insert(address, destination);
+        }
+    }
+}
+
+/// Makes sure that SIGTRAP comes to midair first.
+pub(crate) fn ensure_handler() -> io::Result<()> {
+    let _writer = WRITERS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut current = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: asks only; `current` has room for the answer.
+    if unsafe { libc::sigaction(libc::SIGTRAP, ptr::null(), current.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: filled by the call above.
+    let current = unsafe { current.assume_init() };
+    let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = handle;
+    if current.sa_sigaction == handler as usize {
+        return Ok(());
+    }
+    PREVIOUS.store(Box::leak(Box::new(current)), Ordering::Release);
+    // SAFETY: all zeros is a valid sigaction: no flags, an empty mask.
+    let mut ours: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+    ours.sa_sigaction = handler as usize;
+    // NODEFER: a patched function that traps may be called by the handler that
+    // this one chains to.
+    ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER | libc::SA_RESTART;
+    // SAFETY: `handle` is async-signal-safe and has the type that SA_SIGINFO asks for.
+    if unsafe { libc::sigaction(libc::SIGTRAP, &ours, ptr::null_mut()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel passes a ucontext_t to a SA_SIGINFO handler.
+    let registers = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
+    let pc = &mut registers[libc::REG_RIP as usize];
+    // int3 is a trap: the saved PC is behind its one byte.
+    let trapped_at = (*pc as usize).wrapping_sub(1);
+    // SAFETY: tables are leaked, never freed.
+    let table = unsafe { TABLE.load(Ordering::Acquire).as_ref() };
+    // SAFETY: the kernel passes the signal's information.
+    let raised_by_code = unsafe { (*info).si_code } > 0;
+    if raised_by_code && let Some(destination) = table.and_then(|t| t.get(trapped_at)) {
+        *pc = destination as i64;
+        return;
+    }
+    chain(signal, info, context, raised_by_code);
+}
+
+/// Does what the handler before midair's would have done.
+fn chain(
+    signal: i32,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+    raised_by_code: bool,
+) {
+    // SAFETY: leaked when it was stored, never freed.
+    let previous = unsafe { PREVIOUS.load(Ordering::Acquire).as_ref() };
+    match previous.map_or(libc::SIG_DFL, |p| p.sa_sigaction) {
+        libc::SIG_IGN if !raised_by_code => {}
+        libc::SIG_DFL | libc::SIG_IGN => {
+            // The default is to die of it; so does an ignored trap.
+            // SAFETY: both are async-signal-safe; zeros are a valid sigaction,
+            // the default one.
+            unsafe {
+                let default: libc::sigaction = MaybeUninit::zeroed().assume_init();
+                libc::sigaction(signal, &default, ptr::null_mut());
+                libc::raise(signal);
+            }
+        }
+        handler => {
+            let with_info = previous.is_some_and(|p| p.sa_flags & libc::SA_SIGINFO != 0);
+            // SAFETY: the address is the handler that someone installed, of
+            // the type that its flags say.
+            unsafe {
+                if with_info {
+                    type WithInfo =
+                        extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
+                    std::mem::transmute::<usize, WithInfo>(handler)(signal, info, context);
+                } else {
+                    std::mem::transmute::<usize, extern "C" fn(i32)>(handler)(signal);
+                }
+            }
+        }
+    }
+}
