@@ -4,10 +4,12 @@
 //! - [`write`]: two ways of writing into code that stays executable throughout.
 //! - [`arena`]: gates, copies and pointer slots in reach of their targets.
 //! - [`layout`]: where the address space is free.
+//! - [`process`]: which process this is, also after a fork.
 //!
 //! What order bytes must be written in, while threads run, is the business of
 //! [`crate::threads::live`]; nothing here knows of functions or patches.
 
 pub(crate) mod arena;
 pub(crate) mod layout;
+pub(crate) mod process;
 pub(crate) mod write;

@@ -30,7 +30,7 @@ static MEMORY: Mutex<Option<(u32, Option<File>)>> = Mutex::new(None);
 pub(crate) unsafe fn bytes(at: usize, bytes: &[u8], protection: Protection) -> io::Result<()> {
     {
         let mut memory = MEMORY.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let pid = std::process::id();
+        let pid = super::process::id();
         if memory.as_ref().is_none_or(|(owner, _)| *owner != pid) {
             *memory = Some((pid, open()));
         }

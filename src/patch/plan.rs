@@ -99,7 +99,7 @@ pub fn can_patch(target: *const ()) -> Result<Plan, Refusal> {
     }
     let located = Located::at(target as usize)?;
     let (arena, claims) = registry.memory();
-    let prepared = Prepared::new(&located, arena, claims)?;
+    let prepared = Prepared::new(&located, arena, claims, count::alone())?;
     let plan = prepared.plan(&located);
     prepared.give_back(arena);
     Ok(plan)
@@ -159,6 +159,7 @@ impl Prepared {
         located: &Located,
         arena: &mut Arena,
         claims: &Claims,
+        alone: bool,
     ) -> Result<Self, Refusal> {
         let refuse = |reason| Refusal::new(located.analysis.address(), 0, reason);
         let no_memory = |_| refuse(Reason::NoMemoryInReach);
@@ -172,7 +173,7 @@ impl Prepared {
                 .and_then(|rung| {
                     claims.check(&rung, located.target).map(|()| rung).map_err(refuse)
                 })
-                .and_then(|rung| Self::place(located, rung, arena, slot));
+                .and_then(|rung| Self::place(located, rung, arena, slot, alone));
             match tried {
                 Ok(mut prepared) => {
                     prepared.passed_over = passed_over;
@@ -194,11 +195,12 @@ impl Prepared {
         rung: Rung,
         arena: &mut Arena,
         slot: Slot,
+        alone: bool,
     ) -> Result<Self, Refusal> {
         let target = located.target;
         let refuse = |reason| Refusal::new(located.analysis.address(), 0, reason);
         let needs_traps = rung.boundaries().next().is_some()
-            && !(located.analysis.is_complete() && count::alone());
+            && !(located.analysis.is_complete() && alone);
         if needs_traps && rung.strategy == Strategy::ShortJump {
             let bytes = rung.entry_bytes(0).ok_or_else(|| refuse(Reason::NoPaddingInReach))?;
             if bytes[1] != x86_64::INT3 {

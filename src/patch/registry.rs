@@ -9,6 +9,7 @@ use super::site::{Layer, Site, Staged};
 use crate::Error;
 use crate::memory::arena::Arena;
 use crate::symbols::module_at;
+use crate::threads::count::{self, Alone};
 use crate::threads::live::{self, Change};
 use midair_arch::Reason;
 use midair_arch::TargetAddress;
@@ -80,7 +81,7 @@ impl Registry {
         self.retire_if_unloaded(target);
         if !self.sites.contains_key(&target) {
             let located = Located::at(target)?;
-            let prepared = Prepared::new(&located, &mut self.arena, &self.claims)?;
+            let prepared = Prepared::new(&located, &mut self.arena, &self.claims, count::alone())?;
             let site = Site::new(located, prepared, &mut self.staged);
             self.sites.insert(target, site);
         }
@@ -112,9 +113,8 @@ impl Registry {
     }
 
     /// What the layer is, unless it is gone.
-    pub(super) fn layer(&mut self, layer: LayerId) -> Result<&Layer, Error> {
+    pub(super) fn layer(&self, layer: LayerId) -> Result<&Layer, Error> {
         let LayerId { target, id } = layer;
-        self.retire_if_unloaded(target);
         let site = self.sites.get(&target).ok_or(Error::Unloaded { target })?;
         site.layer(id).ok_or(Error::Removed { target })
     }
@@ -136,6 +136,7 @@ impl Registry {
     pub(super) fn switch(&mut self, wanted: &[(LayerId, bool)]) -> Result<(), Error> {
         let mut before = Vec::with_capacity(wanted.len());
         for &(layer, _) in wanted {
+            self.retire_if_unloaded(layer.target);
             before.push((layer, self.layer(layer)?.enabled));
         }
         self.set_enabled(wanted.iter().copied());
@@ -186,11 +187,12 @@ impl Registry {
     /// Makes slots and entries of `targets` what their layers want. If an
     /// entry cannot be written, those written before are put back.
     pub(super) fn settle(&mut self, targets: &[usize]) -> Result<(), Error> {
+        let alone = Alone::new(count::alone);
         let mut changes: Vec<Change> = Vec::with_capacity(targets.len());
         for target in targets {
             let Self { sites, arena, staged, .. } = self;
             if let Some(site) = sites.get_mut(target) {
-                changes.extend(site.changes(arena, staged)?);
+                changes.extend(site.changes(arena, staged, &alone)?);
             }
         }
         let write_error = |source| Error::Write { source, also: None };
@@ -202,8 +204,8 @@ impl Registry {
         }
         // SAFETY: each site verified its bytes, registered its boundaries with
         // the trap table, and its gate and copy are written.
-        if let Err(source) = unsafe { live::apply(&changes) } {
-            return Err(Error::Write { source, also: put_back(&changes).err() });
+        if let Err(source) = unsafe { live::apply(&changes, &alone) } {
+            return Err(Error::Write { source, also: put_back(&changes, &alone).err() });
         }
         for target in targets {
             let Some(site) = self.sites.get_mut(target) else { continue };
@@ -230,14 +232,14 @@ impl Registry {
 }
 
 /// Undoes what was written of `changes`.
-fn put_back(changes: &[Change]) -> io::Result<()> {
+fn put_back(changes: &[Change], alone: &Alone) -> io::Result<()> {
     let undo: Vec<Change> = changes
         .iter()
         .rev()
         .map(|c| Change { old: c.new.clone(), new: c.old.clone(), ..c.clone() })
         .collect();
     // SAFETY: the same places; what was not written yet is written as it is.
-    unsafe { live::apply(&undo) }
+    unsafe { live::apply(&undo, alone) }
 }
 
 /// Removes every patch of this process: all functions are what they were.

@@ -23,7 +23,8 @@ use super::plan::{Plan, Prepared, copy_of};
 use crate::memory::arena::{Arena, Slot};
 use crate::memory::write;
 use crate::threads::live::Change;
-use crate::threads::{count, trap};
+use crate::threads::count::Alone;
+use crate::threads::trap;
 use midair_arch::x86_64::{INT3, JUMP, Strategy, jumps};
 use midair_arch::{CopyAddress, Reason, Refusal, TargetAddress};
 use region::Protection;
@@ -179,20 +180,20 @@ impl Site {
         &mut self,
         arena: &mut Arena,
         staged: &mut Staged,
+        alone: &Alone,
     ) -> Result<Vec<Change>, Refusal> {
-        self.wanted = self.wanted_entry();
+        self.wanted = self.wanted_entry(alone);
         if self.wanted == self.entry {
             return Ok(Vec::new());
         }
-        let alone = count::alone();
         let has_boundaries = self.prepared.rung.boundaries().next().is_some();
-        if self.entry == Entry::Original && has_boundaries && !alone && !self.prepared.trapping {
+        if self.entry == Entry::Original && has_boundaries && !**alone && !self.prepared.trapping {
             self.move_gate(arena, staged)?;
         }
         let mut changes = Vec::new();
         let rung = &self.prepared.rung;
         let padding_differs = rung.strategy == Strategy::ShortJump
-            && (self.wanted == Entry::Gate || alone);
+            && (self.wanted == Entry::Gate || **alone);
         if padding_differs {
             // Never executed before the entry leads there, so written first;
             // taken away only if nobody can be on it.
@@ -221,7 +222,7 @@ impl Site {
             self.verify(change)?;
         }
         let traps = rung.strategy == Strategy::Breakpoint
-            || !alone
+            || !**alone
             || (self.prepared.trapping && has_boundaries);
         if traps {
             trap::ensure_handler().map_err(|e| {
@@ -242,24 +243,24 @@ impl Site {
         self.entry = self.wanted;
     }
 
-    fn wanted_entry(&self) -> Entry {
+    fn wanted_entry(&self, alone: &Alone) -> Entry {
         let enabled = self.layers.iter().filter(|layer| layer.enabled).count();
         match (self.layers.as_slice(), self.entry) {
             ([], _) => Entry::Original,
             (_, Entry::Original) if enabled == 0 => Entry::Original,
-            ([only], entry) if only.enabled && self.may_be_straight(entry, only.destination) => {
+            ([only], entry) if only.enabled && self.may_be_straight(entry, only.destination, alone) => {
                 Entry::Straight(only.destination)
             }
             _ => Entry::Gate,
         }
     }
 
-    fn may_be_straight(&self, from: Entry, destination: usize) -> bool {
+    fn may_be_straight(&self, from: Entry, destination: usize, alone: &Alone) -> bool {
         let rung = &self.prepared.rung;
         let is_whole_jump = matches!(rung.strategy, Strategy::Jump | Strategy::JumpIntoPadding);
         let nobody_inside = || {
             rung.boundaries().next().is_none()
-                || (self.located.analysis.is_complete() && count::alone())
+                || (self.located.analysis.is_complete() && **alone)
         };
         is_whole_jump
             && !self.keeps_gate

@@ -47,6 +47,16 @@ enum Backing {
 }
 
 /// An ELF file: its code, its functions and their names.
+///
+/// ```
+/// use midair::symbols::Image;
+///
+/// let image = Image::open(&std::env::current_exe()?)?;
+/// let longest = image.functions().iter().max_by_key(|extent| extent.size()).unwrap();
+/// let name = image.symbol_name_at(longest.start).unwrap_or_default();
+/// println!("{name} at {} has {} bytes", longest.start, longest.size());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Image {
     path: PathBuf,

@@ -65,6 +65,13 @@ static CACHE: Mutex<Cache> = Mutex::new(Cache {
 
 /// Every loaded object of this process, the program first.
 ///
+/// ```
+/// for module in midair::symbols::modules()? {
+///     println!("{} at {}", module.path().display(), module.slide());
+/// }
+/// # Ok::<(), midair::symbols::ModuleError>(())
+/// ```
+///
 /// # Errors
 ///
 /// The dynamic linker lists nothing, as in some static programs.
@@ -102,10 +109,15 @@ pub fn modules() -> Result<Vec<Arc<Module>>, ModuleError> {
 /// The module whose code the byte at `address` is in.
 #[must_use]
 pub fn module_at(address: usize) -> Option<Arc<Module>> {
-    let modules = modules().ok()?;
-    modules
-        .into_iter()
-        .find(|module| module.has_code_at(address))
+    let holds = |module: &&Arc<Module>| module.has_code_at(address);
+    let now = loaded::counts();
+    {
+        let cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.is_some() && cache.counts == now {
+            return cache.modules.iter().find(holds).map(Arc::clone);
+        }
+    }
+    modules().ok()?.iter().find(holds).map(Arc::clone)
 }
 
 impl Module {

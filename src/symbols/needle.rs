@@ -38,7 +38,7 @@ pub(super) fn find(query: &str) -> Option<&str> {
         if length == 0 {
             let next = rest.chars().next()?;
             match next {
-                '{' | '[' | '(' | '"' | '\'' | '#' | '$' => depth += 1,
+                '{' | '[' | '(' | '"' | '\'' => depth += 1,
                 '}' | ']' | ')' => depth = depth.saturating_sub(1),
                 _ => {}
             }
@@ -95,6 +95,7 @@ mod tests {
             ("<demo::Thing as core::fmt::Display>::fmt", Some("Display")),
             ("core::str::from", Some("core")),
             ("demo[0123456789abcdef]::run", Some("demo")),
+            ("demo::{closure#0}::inner_one", Some("inner_one")),
             ("a::größe", None),
             ("*closure*", None),
             ("*osur*", None),

@@ -29,6 +29,17 @@ use super::{glob, ifunc, nearest};
 /// particular a function that another module interposes is ambiguous, for
 /// callers may be bound to either.
 ///
+/// ```
+/// let malloc = midair::symbols::symbol("libc::malloc")?;
+/// assert_eq!(malloc.name, "malloc");
+/// let same = midair::symbols::symbol(&format!("{:#x}", malloc.address.addr()))?;
+/// assert_eq!(same.address, malloc.address);
+///
+/// let error = midair::symbols::symbol("getpidd").unwrap_err();
+/// assert!(error.to_string().contains("nearest: `getpid`"), "{error}");
+/// # Ok::<(), midair::symbols::SymbolError>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`SymbolError::NotFound`] with similar names, [`SymbolError::Ambiguous`]
@@ -39,6 +50,14 @@ pub fn symbol(query: &str) -> Result<Symbol, SymbolError> {
         return at_address(address);
     }
     let mut candidates = candidates(query)?;
+    // `f::<*const u8>` is a name that looks like a glob.
+    let is_exact = |candidate: &Candidate| {
+        let symbol = &candidate.found.symbol;
+        symbol.name == query || symbol.raw_name == query
+    };
+    if glob::is_glob(query) && candidates.iter().any(is_exact) {
+        candidates.retain(is_exact);
+    }
     if candidates.len() > 1 && candidates.iter().all(|c| c.found.rank == Rank::Raw) {
         let is_plain = |candidate: &&Candidate| {
             let role = candidate.module.role();
@@ -67,6 +86,12 @@ pub fn symbol(query: &str) -> Result<Symbol, SymbolError> {
 /// characters, `?` any one; all others stand for themselves. `module::glob`
 /// adds what matches within that module. A query without wildcards gives all
 /// that [`symbol`] would choose from.
+///
+/// ```
+/// let found = midair::symbols::symbols("libc::pthread_mutex_*lock")?;
+/// assert!(found.iter().any(|symbol| symbol.name == "pthread_mutex_lock"));
+/// # Ok::<(), midair::symbols::SymbolError>(())
+/// ```
 ///
 /// An IFUNC of a module that is just being unloaded is left out.
 ///

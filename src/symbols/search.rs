@@ -19,6 +19,17 @@ pub(super) struct Found {
 /// All functions of a file whose names match `glob`, which may be a plain name.
 /// The file need not be loaded.
 ///
+/// ```
+/// use midair::symbols::{Image, file_symbols};
+///
+/// let image = Image::open(&std::env::current_exe()?)?;
+/// for main in file_symbols(&image, "main")? {
+///     let code = image.code(main.address, 1);
+///     assert!(code.is_some());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`SymbolError::NotFound`] with similar names if there is none.

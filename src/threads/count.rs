@@ -8,6 +8,9 @@ use std::sync::Mutex;
 /// the inherited one counts the parent's threads.
 static TASKS: Mutex<Option<(u32, File)>> = Mutex::new(None);
 
+/// The answer of [`alone`], asked for at most once and only if need be.
+pub(crate) type Alone = std::cell::LazyCell<bool>;
+
 /// Whether the calling thread is the only one of the process. If that cannot
 /// be found out, it is not.
 ///
@@ -15,7 +18,7 @@ static TASKS: Mutex<Option<(u32, File)>> = Mutex::new(None);
 /// until the caller starts one.
 pub(crate) fn alone() -> bool {
     let mut tasks = TASKS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let pid = std::process::id();
+    let pid = crate::memory::process::id();
     if tasks.as_ref().is_none_or(|(owner, _)| *owner != pid) {
         *tasks = File::open("/proc/self/task").ok().map(|file| (pid, file));
     }

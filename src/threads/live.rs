@@ -16,7 +16,8 @@
 //!
 //! Taking a patch off is the same with the old bytes.
 
-use super::{count, sync, trap};
+use super::count::Alone;
+use super::{sync, trap};
 use crate::memory::write;
 use midair_arch::x86_64::INT3;
 use region::Protection;
@@ -43,12 +44,13 @@ const WORD: usize = 8;
 ///
 /// Each range is code that the caller may change, holds `old`, and where
 /// another thread may be at a boundary, `old` or `new` has a trap there of
-/// which the table knows; the table knows the heads as well.
-pub(crate) unsafe fn apply(changes: &[Change]) -> io::Result<()> {
+/// which the table knows; the table knows the heads as well. `alone` is true
+/// only if no other thread runs.
+pub(crate) unsafe fn apply(changes: &[Change], alone: &Alone) -> io::Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
-    if count::alone() {
+    if **alone {
         for change in changes {
             // SAFETY: the caller's promise; no other thread is there.
             unsafe { write::bytes(change.at, &change.new, change.protection) }?;

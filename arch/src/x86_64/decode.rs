@@ -1,5 +1,6 @@
 //! Decoding, and the one instruction that a jump displaces.
 
+use crate::TargetAddress;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
@@ -21,6 +22,40 @@ pub struct Displaced {
 }
 
 impl Displaced {
+    /// The instructions at the start of `bytes`, code at `at`, that cover at
+    /// least `len` bytes, or as many as can be decoded; `offset` counts from
+    /// the first.
+    pub fn decode(bytes: &[u8], at: TargetAddress, len: usize) -> Vec<Self> {
+        let mut all = Vec::new();
+        let mut decode = decoder(bytes, at.get());
+        while decode.can_decode() && decode.position() < len {
+            let instruction = decode.decode();
+            if instruction.is_invalid() {
+                break;
+            }
+            all.push(Self::new(bytes, at, &decode, instruction));
+        }
+        all
+    }
+
+    /// `instruction`, which `decode` has just read from `bytes` at `at`.
+    pub(super) fn new(
+        bytes: &[u8],
+        at: TargetAddress,
+        decode: &Decoder<'_>,
+        instruction: Instruction,
+    ) -> Self {
+        let offset = instruction.ip().wrapping_sub(at.get()) as usize;
+        let constants = decode.get_constant_offsets(&instruction);
+        let has_field = constants.has_displacement() && constants.displacement_size() == 4;
+        Self {
+            offset: offset as u32,
+            bytes: bytes[offset..offset + instruction.len()].to_vec(),
+            instruction,
+            displacement_offset: has_field.then(|| constants.displacement_offset()),
+        }
+    }
+
     /// The address of the instruction where it stands in the function.
     pub fn address(&self) -> u64 {
         self.instruction.ip()

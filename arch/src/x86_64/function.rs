@@ -73,16 +73,7 @@ impl Analysis {
                 skip = 4;
                 continue;
             }
-            let constants = decode.get_constant_offsets(&instruction);
-            let displacement_offset = (constants.has_displacement()
-                && constants.displacement_size() == 4)
-                .then(|| constants.displacement_offset());
-            instructions.push(Displaced {
-                offset: offset as u32,
-                bytes: function.body[offset..offset + instruction.len()].to_vec(),
-                instruction,
-                displacement_offset,
-            });
+            instructions.push(Displaced::new(function.body, function.address, &decode, instruction));
             let end = offset + instruction.len();
             if !function.exact && decode::ends_flow(&instruction) {
                 room = end;
