@@ -39,7 +39,7 @@ pub mod symbols;
 mod threads;
 
 pub use error::Error;
-pub use midair_arch::x86_64::{Displaced, Strategy};
+pub use midair_arch::x86_64::{Displaced, Line, Strategy, disassemble};
 pub use midair_arch::{Reason, Refusal};
 pub use patch::{
     Closure, FnPtr, ImageSurroundings, Patch, Plan, RawPatch, Transactable, Transaction, can_patch,

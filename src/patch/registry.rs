@@ -87,11 +87,10 @@ impl Registry {
         }
         let Self { sites, arena, staged, claims, next_id, .. } = self;
         let site = sites.get_mut(&target).ok_or(Error::Unloaded { target })?;
-        if site.is_idle() {
-            // Someone else may have taken the bytes since it was last patched.
-            claims.check(site.rung(), target).map_err(|reason| {
-                midair_arch::Refusal::new(TargetAddress::new(target as u64), 0, reason)
-            })?;
+        if site.is_idle() && (claims.check(site.rung(), target).is_err() || site.is_outdated()) {
+            // Since it was last patched, another site has taken the bytes, or
+            // threads have come that the plan did not reckon with.
+            site.replan(Prepared::new(&site.located, arena, claims, count::alone())?, staged);
         }
         let id = *next_id;
         *next_id += 1;
@@ -211,7 +210,7 @@ impl Registry {
             let Some(site) = self.sites.get_mut(target) else { continue };
             site.changed();
             if site.is_idle() {
-                self.claims.release(site.rung());
+                self.claims.release(site.rung(), site.leaves_padding());
             }
         }
         Ok(())
@@ -225,7 +224,7 @@ impl Registry {
         };
         if !module_at(target).is_some_and(|now| Arc::ptr_eq(&now, module)) {
             if let Some(site) = self.sites.remove(&target) {
-                self.claims.release(site.rung());
+                self.claims.release(site.rung(), false);
             }
         }
     }
@@ -303,9 +302,12 @@ impl Claims {
         }
     }
 
-    fn release(&mut self, rung: &Rung) {
-        for range in Self::ranges(rung).into_iter().filter(|r| !r.is_empty()) {
-            self.0.remove(&range.start);
+    /// Lets the bytes of a site go; its jump in padding may have to stay.
+    fn release(&mut self, rung: &Rung, keep_padding: bool) {
+        let [entry, padding] = Self::ranges(rung);
+        self.0.remove(&entry.start);
+        if !padding.is_empty() && !keep_padding {
+            self.0.remove(&padding.start);
         }
     }
 }

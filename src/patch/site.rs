@@ -23,7 +23,7 @@ use super::plan::{Plan, Prepared, copy_of};
 use crate::memory::arena::{Arena, Slot};
 use crate::memory::write;
 use crate::threads::live::Change;
-use crate::threads::count::Alone;
+use crate::threads::count::{self, Alone};
 use crate::threads::trap;
 use midair_arch::x86_64::{INT3, JUMP, Strategy, jumps};
 use midair_arch::{CopyAddress, Reason, Refusal, TargetAddress};
@@ -63,15 +63,14 @@ pub(super) struct Site {
     wanted: Entry,
     /// Minds change here: keep the gate.
     keeps_gate: bool,
+    /// A jump in padding stands there though nothing leads to it any more: a
+    /// thread may be about to execute it.
+    padding_left: bool,
 }
 
 impl Site {
     /// Code that has to be written before anything leads to it.
     pub(super) fn new(located: Located, prepared: Prepared, staged: &mut Staged) -> Self {
-        let copy = prepared.copy;
-        let mut code = prepared.copied.bytes.clone();
-        code.resize(code.len().next_multiple_of(16), INT3);
-        staged.push(copy, code);
         let site = Self {
             located,
             prepared,
@@ -80,10 +79,20 @@ impl Site {
             entry: Entry::Original,
             wanted: Entry::Original,
             keeps_gate: false,
+            padding_left: false,
         };
-        site.stage_gate(staged);
-        site.prepared.slot.store(copy, Ordering::Release);
+        site.stage(staged);
         site
+    }
+
+    /// Has the copy and the gate written.
+    fn stage(&self, staged: &mut Staged) {
+        let copy = self.prepared.copy;
+        let mut code = self.prepared.copied.bytes.clone();
+        code.resize(code.len().next_multiple_of(16), INT3);
+        staged.push(copy, code);
+        self.stage_gate(staged);
+        self.prepared.slot.store(copy, Ordering::Release);
     }
 
     fn stage_gate(&self, staged: &mut Staged) {
@@ -119,6 +128,29 @@ impl Site {
     /// Whether nothing patches the function and its bytes are its own.
     pub(super) fn is_idle(&self) -> bool {
         self.layers.is_empty() && self.entry == Entry::Original
+    }
+
+    /// Whether the plan was made for a process without other threads, and
+    /// cannot be mended by another gate.
+    pub(super) fn is_outdated(&self) -> bool {
+        let rung = &self.prepared.rung;
+        rung.strategy == Strategy::ShortJump
+            && !self.prepared.trapping
+            && rung.boundaries().next().is_some()
+            && !count::alone()
+    }
+
+    /// Patches in another way from now on. The old copy and gate stay, for
+    /// those who have their addresses.
+    pub(super) fn replan(&mut self, prepared: Prepared, staged: &mut Staged) {
+        self.prepared = prepared;
+        self.padding_left = false;
+        self.stage(staged);
+    }
+
+    /// Whether the jump in padding could not be taken away.
+    pub(super) fn leaves_padding(&self) -> bool {
+        self.padding_left
     }
 
     /// Puts a new layer on top, disabled and without a destination, and says
@@ -194,13 +226,11 @@ impl Site {
         let rung = &self.prepared.rung;
         let padding_differs = rung.strategy == Strategy::ShortJump
             && (self.wanted == Entry::Gate || **alone);
+        self.padding_left =
+            rung.strategy == Strategy::ShortJump && self.wanted == Entry::Original && !**alone;
         if padding_differs {
-            // Never executed before the entry leads there, so written first;
-            // taken away only if nobody can be on it.
+            // Taken away only if nobody can be on it.
             changes.push(self.padding_change()?);
-            if self.wanted == Entry::Original {
-                changes.rotate_left(1);
-            }
         }
         let boundaries = match (self.entry, self.wanted) {
             (Entry::Original, _) | (_, Entry::Original) => rung.boundaries().collect(),
@@ -211,12 +241,10 @@ impl Site {
             old: self.entry_bytes(self.entry)?,
             new: self.entry_bytes(self.wanted)?,
             boundaries,
+            unreached: false,
             protection: self.located.protection,
         };
-        match padding_differs && self.wanted == Entry::Original {
-            true => changes.insert(0, change),
-            false => changes.push(change),
-        }
+        changes.push(change);
         changes.retain(|change| change.old != change.new);
         for change in &changes {
             self.verify(change)?;
@@ -322,7 +350,7 @@ impl Site {
         let new = if self.wanted == Entry::Original { padding.clone() } else { jump.clone() };
         let old = if now == jump { jump } else { padding };
         let protection = self.located.protection;
-        Ok(Change { at: at.get() as usize, old, new, boundaries: Vec::new(), protection })
+        Ok(Change { at: at.get() as usize, old, new, boundaries: Vec::new(), unreached: true, protection })
     }
 
     /// Refuses to write over bytes that are not what they should be.

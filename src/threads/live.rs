@@ -32,6 +32,9 @@ pub(crate) struct Change {
     /// Offsets (not 0) where instructions begin that a thread may be about to
     /// execute.
     pub(crate) boundaries: Vec<usize>,
+    /// No thread can be there: padding that nothing leads to yet. Written
+    /// before all else.
+    pub(crate) unreached: bool,
     /// The rights that the pages have.
     pub(crate) protection: Protection,
 }
@@ -58,7 +61,11 @@ pub(crate) unsafe fn apply(changes: &[Change], alone: &Alone) -> io::Result<()> 
         return Ok(());
     }
     let mut by_steps = Vec::new();
-    for change in changes {
+    for change in changes.iter().filter(|change| change.unreached) {
+        // SAFETY: the caller's promise; nobody executes these bytes.
+        unsafe { write::bytes(change.at, &change.new, change.protection) }?;
+    }
+    for change in changes.iter().filter(|change| !change.unreached) {
         let word = change.at & !(WORD - 1);
         let fits = change.at + change.new.len() <= word + WORD;
         // SAFETY: the caller's promise; one store, so that no mixture is seen.
