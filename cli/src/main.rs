@@ -1,1 +1,41 @@
-fn main() {}
+//! `cargo midair`: symbols, inspection and coverage of native code.
+//!
+//! Three commands look at files and processes; none of them changes anything.
+//! What a command finds goes to stdout, as text or JSON; errors and progress
+//! go to stderr. The exit code is 0, or 1 if there is no good answer, or 2 for
+//! a command line that makes no sense.
+
+mod args;
+mod climb;
+mod coverage;
+mod error;
+mod files;
+mod gates;
+mod inspect;
+mod output;
+mod symbols;
+
+use args::{Args, Command};
+use clap::Parser as _;
+use error::Error;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = Args::parse_from(args::without_cargo(std::env::args_os()));
+    let done = match &args.command {
+        Command::Symbols(args) => symbols::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Coverage(args) => coverage::run(args),
+    };
+    match done {
+        Ok(code) => code,
+        // Whoever reads has had enough (`| head`).
+        Err(Error::Output { source }) if source.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -21,6 +21,8 @@ pub(super) const WINDOW: u64 = 16;
 pub(super) struct Scan {
     /// Bit `n`: control may enter at `n` bytes behind the place of the jump.
     targets: u16,
+    /// Bit `n`: an instruction begins there.
+    boundaries: u16,
     /// Branches to the entry itself.
     pub(super) to_entry: u32,
     /// The function reads the bytes that a jump would cover.
@@ -65,6 +67,10 @@ pub(super) fn scan(function: &Function<'_>, skip: u8, around: &dyn Surroundings)
             scan.complete = false;
             continue; // one byte on
         }
+        let from_place = instruction.ip().wrapping_sub(place);
+        if from_place < WINDOW {
+            scan.boundaries |= 1 << from_place;
+        }
         if let Some(operand) = rip_operand(&instruction) {
             if instruction.mnemonic() == Mnemonic::Lea {
                 scan.mark(place, operand);
@@ -100,6 +106,12 @@ pub(super) fn scan(function: &Function<'_>, skip: u8, around: &dyn Surroundings)
     let mut targets: Vec<u64> = Vec::new();
     scan.complete &= tables.resolve(around, &mut targets);
     for target in targets {
+        // A table is read on behind its end. What leads into the middle of an
+        // instruction is no entry of it: compilers' tables lead to labels.
+        let from_place = target.wrapping_sub(place);
+        if from_place < WINDOW && scan.boundaries & (1 << from_place) == 0 {
+            continue;
+        }
         scan.mark(place, target);
         if target == entry || target == place {
             scan.to_entry += 1;

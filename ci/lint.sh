@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Format, clippy and documentation, all without a warning.
+set -euxo pipefail
+
+cargo fmt --all --check
+cargo clippy --workspace --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

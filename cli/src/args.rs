@@ -1,0 +1,110 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Look at native code as midair does: names, prologues, what can be patched.
+#[derive(Debug, Parser)]
+#[command(name = "cargo-midair", bin_name = "cargo midair", version)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Symbols(Symbols),
+    Inspect(Inspect),
+    Coverage(Coverage),
+}
+
+/// List the functions of a file or of a running process by name.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Symbols {
+    /// A file, or the number of a running process.
+    #[arg(value_name = "FILE|PID")]
+    pub(crate) target: PathBuf,
+    /// A Rust path, a linker name, or either with `*` and `?`; in a process
+    /// also `module::name`.
+    pub(crate) glob: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show how a function would be patched: before, after and the copy.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Inspect {
+    /// An executable or a shared library; it is not loaded.
+    pub(crate) file: PathBuf,
+    /// A Rust path, a linker name or an address (`0x…`) of the file.
+    #[arg(required_unless_present = "at")]
+    pub(crate) symbol: Option<String>,
+    /// The address in the file, where several functions have that name or
+    /// none is known.
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub(crate) at: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Count how the functions of files could be patched.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Coverage {
+    /// Executables and shared libraries; they are not loaded.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Fail if a file has a smaller share of functions that are left by a
+    /// jump.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) min_jump: Option<f64>,
+    /// List every function that takes a breakpoint.
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+/// `cargo midair …` runs `cargo-midair midair …`.
+pub(crate) fn without_cargo(
+    args: impl Iterator<Item = OsString>,
+) -> impl Iterator<Item = OsString> {
+    args.enumerate().filter(|(n, arg)| !(*n == 1 && arg == "midair")).map(|(_, arg)| arg)
+}
+
+/// A hexadecimal address, with or without `0x`.
+pub(crate) fn address(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    u64::from_str_radix(digits, 16).map_err(|e| format!("{e}; write it in hexadecimal"))
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').parse() {
+        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
+        Ok(_) => Err("give a number from 0 to 100".to_owned()),
+        Err(error) => Err(format!("{error}; give a number from 0 to 100")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn cargo_passes_the_name_of_the_command_first() {
+        let list = |args: &[&str]| -> Vec<OsString> {
+            without_cargo(args.iter().map(OsString::from)).collect()
+        };
+        assert_eq!(list(&["cargo-midair", "midair", "symbols"]), ["cargo-midair", "symbols"]);
+        assert_eq!(list(&["cargo-midair", "symbols", "midair"]), ["cargo-midair", "symbols", "midair"]);
+    }
+}

@@ -1,0 +1,6 @@
+fn target() {}
+fn replacement() {}
+
+fn main() {
+    let _patch = midair::patch(target as fn(), replacement);
+}

@@ -1,0 +1,58 @@
+//! Real code for midair's tests: zlib and SQLite built from source as
+//! unstripped shared objects, workloads that call most of what they offer, and
+//! a library of functions with every awkward prologue.
+//!
+//! - [`zlib`], [`sqlite`] and [`fixtures`] are paths of the shared objects;
+//!   [`installed`] finds one of the system.
+//! - [`workload`] runs a library, ours or the system's, and gives a [`Digest`]
+//!   of all that came out: the same before and after patching.
+//! - [`shapes`] is the table of the fixtures and what each must return.
+//!
+//! The executable that uses this crate links none of these libraries. They are
+//! in the process only once something loads them, and only once per path.
+
+mod digest;
+mod error;
+mod functions;
+pub mod shapes;
+mod temporary;
+pub mod workload;
+
+pub use digest::Digest;
+pub use error::{Error, Result};
+
+use std::path::{Path, PathBuf};
+
+/// zlib, from source, with the names of its static functions.
+pub fn zlib() -> &'static Path {
+    Path::new(concat!(env!("OUT_DIR"), "/libmidair_z.so"))
+}
+
+/// SQLite, from source, with the names of its static functions.
+pub fn sqlite() -> &'static Path {
+    Path::new(concat!(env!("OUT_DIR"), "/libmidair_sqlite3.so"))
+}
+
+/// The functions of [`shapes::SHAPES`], and the `fixture_` functions of
+/// `fixtures/names.c`: two names for one body (`fixture_alias`,
+/// `fixture_alias_too`), one name for two bodies (`fixture_same_name`), an
+/// inlined one (`fixture_inlined`), an `IFUNC` (`fixture_ifunc`).
+#[cfg(target_arch = "x86_64")]
+pub fn fixtures() -> &'static Path {
+    Path::new(concat!(env!("OUT_DIR"), "/libmidair_fixtures.so"))
+}
+
+/// The system's library of the file name `name` (`libz.so.1`), if it is in one
+/// of the usual folders.
+pub fn installed(name: &str) -> Option<PathBuf> {
+    [
+        "/usr/lib/x86_64-linux-gnu",
+        "/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/usr/lib64",
+        "/usr/lib",
+    ]
+    .iter()
+    .map(|folder| Path::new(folder).join(name))
+    .find(|path| path.exists())
+}
