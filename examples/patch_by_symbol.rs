@@ -17,8 +17,7 @@ use std::time::{Duration, Instant};
 const THREADS: usize = 4;
 
 type Crc32 = unsafe extern "C" fn(c_ulong, *const u8, c_uint) -> c_ulong;
-type Compress2 =
-    unsafe extern "C" fn(*mut u8, *mut c_ulong, *const u8, c_ulong, c_int) -> c_int;
+type Compress2 = unsafe extern "C" fn(*mut u8, *mut c_ulong, *const u8, c_ulong, c_int) -> c_int;
 
 static ORIGINAL: OnceLock<Crc32> = OnceLock::new();
 static CALLS_OF_REPLACEMENT: AtomicU64 = AtomicU64::new(0);
@@ -37,13 +36,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (zlib, module) = load()?;
     // SAFETY: the signatures are zlib's.
     let (crc32, compress2) = unsafe {
-        (*zlib.get::<Crc32>(b"crc32\0")?, *zlib.get::<Compress2>(b"compress2\0")?)
+        (
+            *zlib.get::<Crc32>(b"crc32\0")?,
+            *zlib.get::<Compress2>(b"compress2\0")?,
+        )
     };
     let name = format!("{module}::crc32");
     let symbol = midair::symbol(&name)?;
     println!("found      {symbol}");
 
-    let text: Vec<u8> = (0..20_000u32).flat_map(|n| n.to_string().into_bytes()).collect();
+    let text: Vec<u8> = (0..20_000u32)
+        .flat_map(|n| n.to_string().into_bytes())
+        .collect();
     let expected = work(crc32, compress2, &text);
     let stop = AtomicBool::new(false);
     let rounds = AtomicU64::new(0);
@@ -84,7 +88,10 @@ fn load() -> Result<(Library, String), Box<dyn Error>> {
         return Ok((library, String::from("libz.so.1")));
     }
     let path = midair_libraries::zlib();
-    println!("loaded     {} (built from source: the system has none)", path.display());
+    println!(
+        "loaded     {} (built from source: the system has none)",
+        path.display()
+    );
     // SAFETY: as above.
     let library = unsafe { Library::new(path) }?;
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
@@ -96,8 +103,15 @@ fn work(crc32: Crc32, compress2: Compress2, text: &[u8]) -> (Vec<u8>, c_ulong) {
     let mut out = vec![0; text.len() + text.len() / 100 + 64];
     let mut len = out.len() as c_ulong;
     // SAFETY: both buffers are as long as is said.
-    let status =
-        unsafe { compress2(out.as_mut_ptr(), &mut len, text.as_ptr(), text.len() as c_ulong, 1) };
+    let status = unsafe {
+        compress2(
+            out.as_mut_ptr(),
+            &mut len,
+            text.as_ptr(),
+            text.len() as c_ulong,
+            1,
+        )
+    };
     assert_eq!(status, 0, "compress2");
     out.truncate(len as usize);
     // SAFETY: the buffer is as long as is said.
@@ -125,7 +139,10 @@ fn run(
             counting_crc32 as Crc32 as *const ()
         })
     }?;
-    println!("patched    in {:?}, while {THREADS} threads run", start.elapsed());
+    println!(
+        "patched    in {:?}, while {THREADS} threads run",
+        start.elapsed()
+    );
     show_prologue("after", address);
     watch("patched", rounds);
 
@@ -171,5 +188,8 @@ fn watch(state: &str, rounds: &AtomicU64) {
         }
     }
     let rate = (rounds.load(Ordering::Relaxed) - from) as f64 / start.elapsed().as_secs_f64();
-    println!("{}{state:<10} {rate:8.0} rounds a second", if live { "\r" } else { "" });
+    println!(
+        "{}{state:<10} {rate:8.0} rounds a second",
+        if live { "\r" } else { "" }
+    );
 }

@@ -6,7 +6,7 @@
 //! program's own symbol table.
 
 mod shop {
-    pub mod till {
+    pub(crate) mod till {
         /// Private to this module; only its path leads to it.
         ///
         /// The optimiser knows all callers of a private function and may change
@@ -38,7 +38,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     // SAFETY: the function is `fn(&str) -> u32`, as the replacement is.
     let sale = unsafe {
-        midair::patch_symbol("patch_own_function::shop::till::price_of", half_price as fn(_) -> _)
+        midair::patch_symbol(
+            "patch_own_function::shop::till::price_of",
+            half_price as fn(_) -> _,
+        )
     }?;
     println!("on sale: {}", shop::till::receipt(&basket));
     assert_eq!(shop::till::receipt(&basket), 600);
@@ -49,7 +52,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(shop::till::receipt(&basket), 1200);
 
     // What is asked for wrongly is answered with what there is.
-    let error = midair::symbol("shop::till::price").err().ok_or("found what is not there")?;
+    let error = midair::symbol("shop::till::price")
+        .err()
+        .ok_or("found what is not there")?;
     println!("a typo:  {error}");
     Ok(())
 }

@@ -54,10 +54,19 @@ impl fmt::Display for Error {
         match self {
             Self::Symbol(e) => e.fmt(f),
             Self::Refused(refusal) => refusal.fmt(f),
-            Self::BadReplacement { target, replacement: 0 } => {
-                write!(f, "the replacement of the function at {target:#x} is null; pass a function")
+            Self::BadReplacement {
+                target,
+                replacement: 0,
+            } => {
+                write!(
+                    f,
+                    "the replacement of the function at {target:#x} is null; pass a function"
+                )
             }
-            Self::BadReplacement { target, replacement } => write!(
+            Self::BadReplacement {
+                target,
+                replacement,
+            } => write!(
                 f,
                 "the replacement {replacement:#x} of the function at {target:#x} is the function \
                  itself; pass another one, or the original that you were given"

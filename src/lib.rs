@@ -15,7 +15,7 @@
 //! # Ok::<(), midair::Error>(())
 //! ```
 //!
-//! - [`symbol`] and [`symbols`] find functions by name, glob or address in
+//! - [`symbol`] and [`symbols()`] find functions by name, glob or address in
 //!   everything that is loaded.
 //! - [`patch`], [`patch_symbol`], [`patch_raw`] and [`patch_closure`] replace
 //!   one; [`Transaction`] changes many; [`unpatch_all`] takes all off.

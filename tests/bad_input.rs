@@ -1,4 +1,8 @@
 //! Whatever is passed for a function: a clear error, and nothing is written.
+#![expect(
+    clippy::undocumented_unsafe_blocks,
+    reason = "every replacement has the type of its target, and nobody relies on that"
+)]
 
 use midair::{Error, Reason};
 use midair_libraries::zlib;
@@ -26,7 +30,10 @@ fn reason(target: *const ()) -> Reason {
     let planned = midair::can_patch(target).expect_err("the dry run agrees");
     assert_eq!(planned.reason, refusal.reason);
     let text = refusal.to_string();
-    assert!(text.starts_with("cannot patch") && text.contains("; "), "{text}");
+    assert!(
+        text.starts_with("cannot patch") && text.contains("; "),
+        "{text}"
+    );
     refusal.reason
 }
 
@@ -77,7 +84,10 @@ fn a_replacement_that_is_null_or_the_target_itself_is_refused() {
 fn a_missing_symbol_is_answered_with_the_nearest_names() {
     let error = unsafe { midair::patch_symbol("bad_input::victm", other as Number) }.unwrap_err();
     let text = error.to_string();
-    assert!(matches!(error, Error::Symbol(midair::SymbolError::NotFound { .. })), "{text}");
+    assert!(
+        matches!(error, Error::Symbol(midair::SymbolError::NotFound { .. })),
+        "{text}"
+    );
     assert!(text.contains("bad_input::victm"), "{text}");
 }
 
@@ -132,7 +142,6 @@ fn code_that_someone_else_has_changed_is_refused() {
     }
     let target = foreign as Number as *const ();
     let hook = unsafe { detour::RawDetour::new(target, other as Number as *const ()) }.unwrap();
-    use detour::Detour as _;
     unsafe { hook.enable() }.unwrap();
     assert!(matches!(reason(target), Reason::Modified { .. }));
     unsafe { hook.disable() }.unwrap();
@@ -147,13 +156,19 @@ fn a_breakpoint_of_a_debugger_is_refused() {
 
 #[test]
 fn bytes_that_are_no_code_are_refused() {
-    assert_eq!(reason(code_page(&[0x06, 0x06, 0x06])), Reason::InvalidInstruction);
+    assert_eq!(
+        reason(code_page(&[0x06, 0x06, 0x06])),
+        Reason::InvalidInstruction
+    );
 }
 
 #[test]
 fn the_last_bytes_of_a_mapping_are_not_overrun() {
     // `mov eax, 7; ret` in the last six bytes, `xor eax,eax; ret` in the last three.
-    for (code, result) in [(&[0xb8, 7, 0, 0, 0, 0xc3][..], 7), (&[0x31, 0xc0, 0xc3][..], 0)] {
+    for (code, result) in [
+        (&[0xb8, 7, 0, 0, 0, 0xc3][..], 7),
+        (&[0x31, 0xc0, 0xc3][..], 0),
+    ] {
         let at = code_at_end_of_page(code);
         // SAFETY: the code takes nothing and returns a number.
         let call = unsafe { std::mem::transmute::<*const (), extern "C" fn() -> u32>(at) };
@@ -164,7 +179,10 @@ fn the_last_bytes_of_a_mapping_are_not_overrun() {
         drop(patch);
         assert_eq!(call(), result);
     }
-    assert_eq!(reason(code_at_end_of_page(&[0x48, 0x89])), Reason::Truncated);
+    assert_eq!(
+        reason(code_at_end_of_page(&[0x48, 0x89])),
+        Reason::Truncated
+    );
 }
 
 /// Fresh executable memory with `code` at its start.

@@ -38,7 +38,12 @@ impl Stubs {
         };
         assert_ne!(at, libc::MAP_FAILED);
         let code = at.cast::<u8>();
-        Self { code, seen: code.wrapping_add((count * STUB).next_multiple_of(4096)), count, used: 0 }
+        Self {
+            code,
+            seen: code.wrapping_add((count * STUB).next_multiple_of(4096)),
+            count,
+            used: 0,
+        }
     }
 
     /// A stub that notes the call and goes on to `original`.
@@ -59,7 +64,9 @@ impl Stubs {
 
     fn called(&self) -> usize {
         // SAFETY: one byte for each stub.
-        (0..self.used).filter(|n| unsafe { self.seen.add(*n).read_volatile() } == 1).count()
+        (0..self.used)
+            .filter(|n| unsafe { self.seen.add(*n).read_volatile() } == 1)
+            .count()
     }
 
     fn forget(&self) {
@@ -71,14 +78,22 @@ impl Stubs {
 fn module_of(path: &Path) -> Arc<Module> {
     let path = path.canonicalize().unwrap();
     let same = |m: &Arc<Module>| m.path().canonicalize().is_ok_and(|p| p == path);
-    modules().unwrap().into_iter().find(same).expect("it is loaded")
+    modules()
+        .unwrap()
+        .into_iter()
+        .find(same)
+        .expect("it is loaded")
 }
 
 /// Every function of the module but fragments of others, whatever it is called.
 fn functions(module: &Module) -> Vec<*const ()> {
     let image = module.image().unwrap();
-    let all = image.functions().iter().filter(|extent| !image.is_fragment(extent.start));
-    all.map(|extent| extent.start.at(module.slide()) as *const ()).collect()
+    let all = image
+        .functions()
+        .iter()
+        .filter(|extent| !image.is_fragment(extent.start));
+    all.map(|extent| extent.start.at(module.slide()) as *const ())
+        .collect()
 }
 
 /// Patches everything in the library at `path` and compares the runs.
@@ -123,8 +138,14 @@ fn compare(path: &Path, run: impl Fn() -> Digest) {
     for refusal in &refused {
         println!("  {refusal}");
     }
-    assert!(refused.len() * 100 <= targets.len(), "more than a hundredth is refused");
-    assert!(called * 10 >= hooked, "the workload calls hardly anything: {called} of {hooked}");
+    assert!(
+        refused.len() * 100 <= targets.len(),
+        "more than a hundredth is refused"
+    );
+    assert!(
+        called * 10 >= hooked,
+        "the workload calls hardly anything: {called} of {hooked}"
+    );
 }
 
 fn one_at_a_time() -> std::sync::MutexGuard<'static, ()> {
@@ -134,7 +155,10 @@ fn one_at_a_time() -> std::sync::MutexGuard<'static, ()> {
 #[test]
 fn zlib_compresses_and_decompresses_with_every_function_patched() {
     let _alone = one_at_a_time();
-    for path in [Some(zlib().to_path_buf()), installed("libz.so.1")].into_iter().flatten() {
+    for path in [Some(zlib().to_path_buf()), installed("libz.so.1")]
+        .into_iter()
+        .flatten()
+    {
         let library = Zlib::load(&path).unwrap();
         compare(&path, || library.round_trip(1, 1 << 18).unwrap());
     }
@@ -143,7 +167,10 @@ fn zlib_compresses_and_decompresses_with_every_function_patched() {
 #[test]
 fn sqlite_answers_queries_with_every_function_patched() {
     let _alone = one_at_a_time();
-    for path in [Some(sqlite().to_path_buf()), installed("libsqlite3.so.0")].into_iter().flatten() {
+    for path in [Some(sqlite().to_path_buf()), installed("libsqlite3.so.0")]
+        .into_iter()
+        .flatten()
+    {
         let library = Sqlite::load(&path).unwrap();
         compare(&path, || library.run(100_000).unwrap());
     }

@@ -1,5 +1,9 @@
 //! Patches as users make them: on functions of this program and of libraries
 //! that it has loaded.
+#![expect(
+    clippy::undocumented_unsafe_blocks,
+    reason = "every replacement has the type of its target, and nobody relies on that"
+)]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -40,7 +44,11 @@ fn a_patch_replaces_the_function_and_its_drop_restores_it() {
     drop(patch);
     assert_eq!(triple(5), 15);
     assert_eq!(original(5), 15, "the original outlives the patch");
-    assert_eq!(bytes_of(triple as Number as *const ()), before, "no trace is left");
+    assert_eq!(
+        bytes_of(triple as Number as *const ()),
+        before,
+        "no trace is left"
+    );
 }
 
 #[test]
@@ -64,7 +72,14 @@ fn patches_of_one_function_stack_and_come_off_in_any_order() {
         unsafe { midair::patch_closure(triple as Number, move |below| move |n| below(n) + by) }
             .unwrap()
     };
-    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+    for order in [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ] {
         let weights = [1, 10, 100];
         let mut patches: Vec<_> = weights.iter().map(|w| Some(plus(*w))).collect();
         assert_eq!(triple(0), 111);
@@ -119,6 +134,7 @@ fn a_closure_with_captures_is_dropped_when_the_last_call_has_left_it() {
 
 #[test]
 fn a_closure_gets_every_argument_and_returns_what_it_likes() {
+    #[expect(clippy::too_many_arguments, reason = "what is tested")]
     #[inline(never)]
     fn many(a: u8, b: f64, c: u64, d: f32, e: [u64; 4], f: &str, g: i64, h: f64) -> String {
         black_box(format!("{a} {b} {c} {d} {e:?} {f} {g} {h}"))
@@ -194,7 +210,10 @@ fn can_patch_tells_the_strategy_and_the_displaced_instructions_and_writes_nothin
     assert_eq!(plan.strategy, midair::Strategy::Jump);
     assert!(!plan.displaced.is_empty());
     let text = plan.to_string();
-    assert!(text.contains("jump") && text.contains("displaced"), "{text}");
+    assert!(
+        text.contains("jump") && text.contains("displaced"),
+        "{text}"
+    );
     assert_eq!(bytes_of(target), before);
 }
 

@@ -34,7 +34,13 @@ const INPUTS: [(u64, u64); 12] = [
 fn check(fixtures: &Fixtures, shape: &Shape, when: &str) {
     for (a, b) in INPUTS {
         let got = fixtures.call(shape, a, b).unwrap();
-        assert_eq!(got, (shape.expected)(a, b), "{} ({}) {when}, {a:#x}, {b:#x}", shape.name, shape.note);
+        assert_eq!(
+            got,
+            (shape.expected)(a, b),
+            "{} ({}) {when}, {a:#x}, {b:#x}",
+            shape.name,
+            shape.note
+        );
     }
 }
 
@@ -62,10 +68,18 @@ fn every_shape_gives_its_result_through_a_patch_and_leaves_no_trace() {
         let before = bytes(target);
         check(&fixtures, shape, "unpatched");
         let plan = midair::can_patch(target).unwrap_or_else(|e| panic!("{}: {e}", shape.name));
-        strategies.entry(plan.strategy.name()).or_default().push(shape.name);
+        strategies
+            .entry(plan.strategy.name())
+            .or_default()
+            .push(shape.name);
         for round in ["patched", "patched again"] {
             let patch = pass_through(target).unwrap();
-            assert_ne!(bytes(target), before, "{}: nothing was written\n{plan}", shape.name);
+            assert_ne!(
+                bytes(target),
+                before,
+                "{}: nothing was written\n{plan}",
+                shape.name
+            );
             check(&fixtures, shape, round);
             patch.disable().unwrap();
             check(&fixtures, shape, "turned off");
@@ -105,7 +119,11 @@ fn all_shapes_can_be_patched_at_once() {
             }
         })
         .collect();
-    println!("{} of {} shapes patched at once", patches.len(), SHAPES.len());
+    println!(
+        "{} of {} shapes patched at once",
+        patches.len(),
+        SHAPES.len()
+    );
     assert!(patches.len() * 100 >= SHAPES.len() * 90);
     for shape in available() {
         check(&fixtures, shape, "with all others patched");
@@ -129,8 +147,18 @@ fn a_replacement_is_reached_from_every_shape() {
         let to = magic as extern "C" fn(u64, u64) -> u64 as *const ();
         // SAFETY: two integers in, one out, as every shape without a driver.
         let patch = unsafe { midair::patch_raw(target, |_| to) }.unwrap();
-        assert_eq!(fixtures.call(shape, 3, 4).unwrap(), 0x5ca1_ab1e, "{}", shape.name);
+        assert_eq!(
+            fixtures.call(shape, 3, 4).unwrap(),
+            0x5ca1_ab1e,
+            "{}",
+            shape.name
+        );
         drop(patch);
-        assert_eq!(fixtures.call(shape, 3, 4).unwrap(), (shape.expected)(3, 4), "{}", shape.name);
+        assert_eq!(
+            fixtures.call(shape, 3, 4).unwrap(),
+            (shape.expected)(3, 4),
+            "{}",
+            shape.name
+        );
     }
 }

@@ -1,6 +1,10 @@
 //! Threads that call functions all the time, while patches come and go.
 //!
 //! CI runs a bounded number of cycles; `MIDAIR_CYCLES` sets another.
+#![expect(
+    clippy::undocumented_unsafe_blocks,
+    reason = "every replacement has the type of its target, and nobody relies on that"
+)]
 #![cfg(target_arch = "x86_64")]
 
 use midair_libraries::shapes::{Caution, Fixtures, Needs, SHAPES, Shape};
@@ -14,7 +18,10 @@ const THREADS: u64 = 8;
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn cycles(default: u64) -> u64 {
-    std::env::var("MIDAIR_CYCLES").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+    std::env::var("MIDAIR_CYCLES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(default)
 }
 
 /// Runs `work` with `THREADS` threads that run `call` until it is done;
@@ -57,7 +64,9 @@ fn hammered(a: u64, b: u64) -> u64 {
     // Saved registers and a loop: a prologue of several short instructions.
     let mut sum = black_box(a);
     for i in 0..black_box(b & 3) {
-        sum = black_box(sum ^ i).rotate_left(7).wrapping_mul(black_box(b) | 1);
+        sum = black_box(sum ^ i)
+            .rotate_left(7)
+            .wrapping_mul(black_box(b) | 1);
     }
     sum.wrapping_add(black_box(b))
 }
@@ -80,7 +89,10 @@ fn call_hammered(n: u64) {
     let (a, b) = (n.wrapping_mul(0x9e37_79b9), n >> 3);
     let got = (black_box(hammered as Pair))(a, b);
     let expected = model(a, b);
-    assert!(got == expected || got == !expected, "{got:#x} for {a:#x}, {b:#x}");
+    assert!(
+        got == expected || got == !expected,
+        "{got:#x} for {a:#x}, {b:#x}"
+    );
 }
 
 #[test]
@@ -109,7 +121,10 @@ fn patches_come_and_go_under_eight_threads_and_no_result_is_wrong() {
                 drop(patch);
             }
         });
-        println!("try {attempt}: {} installs and removals, {calls} calls", cycles(10_000));
+        println!(
+            "try {attempt}: {} installs and removals, {calls} calls",
+            cycles(10_000)
+        );
     }
 }
 
@@ -119,7 +134,12 @@ fn every_shape_survives_installs_and_removals_under_load() {
     let fixtures = Fixtures::load().unwrap();
     let shapes: Vec<&Shape> = SHAPES
         .iter()
-        .filter(|s| matches!(s.caution, Caution::None | Caution::ReadsScratch | Caution::SeesCaller))
+        .filter(|s| {
+            matches!(
+                s.caution,
+                Caution::None | Caution::ReadsScratch | Caution::SeesCaller
+            )
+        })
         .filter(|s| s.needs.available() && s.needs != Needs::Rtm)
         .collect();
     let each = cycles(20_000) / shapes.len() as u64 + 1;
@@ -128,7 +148,12 @@ fn every_shape_survives_installs_and_removals_under_load() {
         let call = |n: u64| {
             let (a, b) = (n.wrapping_mul(0x9e37_79b9_7f4a_7c15), n & 31);
             let got = fixtures.call(shape, a, b).unwrap();
-            assert_eq!(got, (shape.expected)(a, b), "{} for {a:#x}, {b:#x}", shape.name);
+            assert_eq!(
+                got,
+                (shape.expected)(a, b),
+                "{} for {a:#x}, {b:#x}",
+                shape.name
+            );
         };
         under_load(call, || {
             for _ in 0..each {

@@ -8,7 +8,6 @@ mod many;
 mod table;
 
 use criterion::Criterion;
-use detour::Detour as _;
 use many::{COUNT, Number};
 use midair::{Transaction, patch};
 use std::hint::black_box;
@@ -68,7 +67,9 @@ fn calls(c: &mut Criterion) {
     let mut group = c.benchmark_group("call");
     group.bench_function("direct", |b| b.iter(|| direct(black_box(7))));
     let by_pointer = black_box(pointed as Number);
-    group.bench_function("function pointer", |b| b.iter(|| black_box(by_pointer)(black_box(7))));
+    group.bench_function("function pointer", |b| {
+        b.iter(|| black_box(by_pointer)(black_box(7)))
+    });
 
     // SAFETY: the replacements have the types of the targets.
     let patches = unsafe {
@@ -80,15 +81,18 @@ fn calls(c: &mut Criterion) {
         gate.enable().unwrap();
         [replaced, original, gate]
     };
-    group.bench_function("midair replaced", |b| b.iter(|| midair_replaced(black_box(7))));
+    group.bench_function("midair replaced", |b| {
+        b.iter(|| midair_replaced(black_box(7)))
+    });
     group.bench_function("midair gate", |b| b.iter(|| midair_gate(black_box(7))));
-    group.bench_function("midair original", |b| b.iter(|| midair_original(black_box(7))));
+    group.bench_function("midair original", |b| {
+        b.iter(|| midair_original(black_box(7)))
+    });
     drop(patches);
 
     // SAFETY: as above.
     let hooks = unsafe {
-        let replaced =
-            detour::RawDetour::new(pointer(detour_replaced), pointer(at_once)).unwrap();
+        let replaced = detour::RawDetour::new(pointer(detour_replaced), pointer(at_once)).unwrap();
         let original =
             detour::RawDetour::new(pointer(detour_original), pointer(through_detour)).unwrap();
         DETOUR.set(typed(original.trampoline())).unwrap();
@@ -96,23 +100,32 @@ fn calls(c: &mut Criterion) {
         original.enable().unwrap();
         [replaced, original]
     };
-    group.bench_function("detour replaced", |b| b.iter(|| detour_replaced(black_box(7))));
-    group.bench_function("detour original", |b| b.iter(|| detour_original(black_box(7))));
+    group.bench_function("detour replaced", |b| {
+        b.iter(|| detour_replaced(black_box(7)))
+    });
+    group.bench_function("detour original", |b| {
+        b.iter(|| detour_original(black_box(7)))
+    });
     drop(hooks);
 
     // SAFETY: as above.
     let hooks = unsafe {
-        let replaced =
-            retour::RawDetour::new(pointer(retour_replaced), pointer(at_once)).unwrap();
+        let replaced = retour::RawDetour::new(pointer(retour_replaced), pointer(at_once)).unwrap();
         let original =
             retour::RawDetour::new(pointer(retour_original), pointer(through_retour)).unwrap();
-        RETOUR.set(typed(std::ptr::from_ref(original.trampoline()))).unwrap();
+        RETOUR
+            .set(typed(std::ptr::from_ref(original.trampoline())))
+            .unwrap();
         replaced.enable().unwrap();
         original.enable().unwrap();
         [replaced, original]
     };
-    group.bench_function("retour replaced", |b| b.iter(|| retour_replaced(black_box(7))));
-    group.bench_function("retour original", |b| b.iter(|| retour_original(black_box(7))));
+    group.bench_function("retour replaced", |b| {
+        b.iter(|| retour_replaced(black_box(7)))
+    });
+    group.bench_function("retour original", |b| {
+        b.iter(|| retour_original(black_box(7)))
+    });
     drop(hooks);
     group.finish();
 }
@@ -141,8 +154,12 @@ fn installs(c: &mut Criterion) {
         // SAFETY: the replacement has the type of the target.
         unsafe { patch(midair_install as Number, at_once) }.unwrap()
     };
-    group.bench_function("midair", |b| b.iter_custom(|n| only(n, || (), |()| install(), drop)));
-    group.bench_function("midair remove", |b| b.iter_custom(|n| only(n, install, drop, drop)));
+    group.bench_function("midair", |b| {
+        b.iter_custom(|n| only(n, || (), |()| install(), drop))
+    });
+    group.bench_function("midair remove", |b| {
+        b.iter_custom(|n| only(n, install, drop, drop))
+    });
     group.bench_function("midair plan", |b| {
         // Functions that no patch has met yet; each is planned once a round.
         let functions = many::functions();
@@ -170,8 +187,12 @@ fn installs(c: &mut Criterion) {
             hook
         }
     };
-    group.bench_function("detour", |b| b.iter_custom(|n| only(n, || (), |()| new(), drop)));
-    group.bench_function("detour remove", |b| b.iter_custom(|n| only(n, new, drop, drop)));
+    group.bench_function("detour", |b| {
+        b.iter_custom(|n| only(n, || (), |()| new(), drop))
+    });
+    group.bench_function("detour remove", |b| {
+        b.iter_custom(|n| only(n, new, drop, drop))
+    });
     let new = || {
         // SAFETY: as above.
         unsafe {
@@ -180,8 +201,12 @@ fn installs(c: &mut Criterion) {
             hook
         }
     };
-    group.bench_function("retour", |b| b.iter_custom(|n| only(n, || (), |()| new(), drop)));
-    group.bench_function("retour remove", |b| b.iter_custom(|n| only(n, new, drop, drop)));
+    group.bench_function("retour", |b| {
+        b.iter_custom(|n| only(n, || (), |()| new(), drop))
+    });
+    group.bench_function("retour remove", |b| {
+        b.iter_custom(|n| only(n, new, drop, drop))
+    });
     group.finish();
 }
 

@@ -1,10 +1,10 @@
 //! A thousand functions of a usual shape.
 
 /// How many there are.
-pub const COUNT: usize = 1000;
+pub(crate) const COUNT: usize = 1000;
 
 /// The type of all functions here.
-pub type Number = extern "C" fn(u64) -> u64;
+pub(crate) type Number = extern "C" fn(u64) -> u64;
 
 #[inline(never)]
 extern "C" fn work<const N: u64>(n: u64) -> u64 {
@@ -48,7 +48,7 @@ macro_rules! hundred {
 }
 
 /// All of them.
-pub fn functions() -> Vec<Number> {
+pub(crate) fn functions() -> Vec<Number> {
     let mut all = Vec::with_capacity(COUNT);
     hundred!(all, 0);
     hundred!(all, 100);

@@ -55,11 +55,6 @@ impl<'a> Ground<'a> {
         TargetAddress::new(at.at(self.slide) as u64)
     }
 
-    /// Where what is at `at` in the process is in the file.
-    pub(crate) fn file(&self, at: TargetAddress) -> FileAddress {
-        self.slide.file_address(at.get() as usize)
-    }
-
     /// Climbs down the ladder for the function at `at`, with the copy at
     /// `copy`.
     ///

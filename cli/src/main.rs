@@ -13,6 +13,7 @@ mod files;
 mod gates;
 mod inspect;
 mod output;
+mod progress;
 mod symbols;
 
 use args::{Args, Command};

@@ -54,7 +54,10 @@ pub(crate) struct Arena {
 
 impl Arena {
     pub(crate) const fn new() -> Self {
-        Self { blocks: Vec::new(), pages: BTreeMap::new() }
+        Self {
+            blocks: Vec::new(),
+            pages: BTreeMap::new(),
+        }
     }
 
     /// `len` bytes for code in reach of `target`.
@@ -65,15 +68,24 @@ impl Arena {
                 return Ok(at);
             }
         }
-        self.add_block(target)?.take_units(units).ok_or_else(out_of_memory)
+        self.add_block(target)?
+            .take_units(units)
+            .ok_or_else(out_of_memory)
     }
 
     /// A pointer slot in reach of `target` and of all gates made for it.
     pub(crate) fn slot(&mut self, target: usize) -> io::Result<Slot> {
-        let found = self.blocks.iter_mut().filter(|b| b.reaches(target)).find_map(Block::take_slot);
+        let found = self
+            .blocks
+            .iter_mut()
+            .filter(|b| b.reaches(target))
+            .find_map(Block::take_slot);
         let at = match found {
             Some(at) => at,
-            None => self.add_block(target)?.take_slot().ok_or_else(out_of_memory)?,
+            None => self
+                .add_block(target)?
+                .take_slot()
+                .ok_or_else(out_of_memory)?,
         };
         // SAFETY: the slot is mapped, aligned, zeroed, and stays for good.
         Ok(unsafe { &*(at as *const AtomicUsize) })
@@ -101,10 +113,19 @@ impl Arena {
 
     fn add_block(&mut self, target: usize) -> io::Result<&mut Block> {
         let (code, slots) = (BLOCK_CODE, BLOCK_SLOTS);
-        let start = map_near(target, code + slots, REACH, libc::PROT_READ | libc::PROT_EXEC)?;
+        let start = map_near(
+            target,
+            code + slots,
+            REACH,
+            libc::PROT_READ | libc::PROT_EXEC,
+        )?;
         // SAFETY: the pages were mapped just now and nobody knows of them.
         let done = unsafe {
-            libc::mprotect((start + code) as *mut _, slots, libc::PROT_READ | libc::PROT_WRITE)
+            libc::mprotect(
+                (start + code) as *mut _,
+                slots,
+                libc::PROT_READ | libc::PROT_WRITE,
+            )
         };
         if done != 0 {
             return Err(io::Error::last_os_error());
@@ -172,7 +193,10 @@ impl Block {
     fn take_units(&mut self, count: usize) -> Option<usize> {
         let mut first = self.first_free;
         while first + count <= self.units.len() {
-            match self.units[first..first + count].iter().rposition(|&used| used) {
+            match self.units[first..first + count]
+                .iter()
+                .rposition(|&used| used)
+            {
                 Some(used) => first += used + 1,
                 None => {
                     self.units[first..first + count].fill(true);
@@ -216,7 +240,11 @@ impl Pattern {
     }
 
     fn matches(self, distance: i32) -> bool {
-        distance.to_le_bytes().iter().enumerate().all(|(n, b)| self.byte(n).is_none_or(|p| p == *b))
+        distance
+            .to_le_bytes()
+            .iter()
+            .enumerate()
+            .all(|(n, b)| self.byte(n).is_none_or(|p| p == *b))
     }
 
     /// A free place in the page at `start` that the pattern allows.
@@ -224,9 +252,8 @@ impl Pattern {
         let mut offset = 0;
         while offset + len <= page.len() {
             let distance = i32::try_from((start + offset).wrapping_sub(end) as isize).ok()?;
-            let upper_fits = (1..4).all(|n| {
-                self.byte(n).is_none_or(|p| p == distance.to_le_bytes()[n])
-            });
+            let upper_fits =
+                (1..4).all(|n| self.byte(n).is_none_or(|p| p == distance.to_le_bytes()[n]));
             let low = distance as u8;
             if !upper_fits {
                 offset += 256 - usize::from(low); // to where the upper bytes change
@@ -254,10 +281,14 @@ impl Pattern {
     /// all, so that functions near to each other meet in the same pages.
     fn candidates(self) -> impl Iterator<Item = i32> {
         let choices = move |n: usize, free: &'static [u8]| -> Vec<u8> {
-            self.byte(n).map_or_else(|| free.to_vec(), |byte| vec![byte])
+            self.byte(n)
+                .map_or_else(|| free.to_vec(), |byte| vec![byte])
         };
         // The top byte: far enough from the module, which is around 0.
-        let top = choices(3, &[0xe0, 0x20, 0xd0, 0x30, 0xc0, 0x40, 0xa0, 0x60, 0xf0, 0x10]);
+        let top = choices(
+            3,
+            &[0xe0, 0x20, 0xd0, 0x30, 0xc0, 0x40, 0xa0, 0x60, 0xf0, 0x10],
+        );
         let third = choices(2, &[0x80, 0x40, 0xc0, 0x20, 0x60, 0xa0, 0xe0, 0x00]);
         let second = choices(1, &[0x80, 0x10, 0xf0]);
         let low = choices(0, &[0x80]);

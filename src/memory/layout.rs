@@ -63,12 +63,19 @@ fn holes_near(target: usize, len: usize, reach: usize) -> io::Result<Vec<usize>>
         // Room is left for stacks that grow and for what else wants to.
         let start = align_up(hole.start);
         let end = hole.end & !(page_size() - 1);
-        if start.checked_add(len).is_some_and(|first_end| first_end <= end) {
-            holes.push(if hole.start > target { start } else { (end - len).min(end) });
+        if start
+            .checked_add(len)
+            .is_some_and(|first_end| first_end <= end)
+        {
+            holes.push(if hole.start > target {
+                start
+            } else {
+                (end - len).min(end)
+            });
         }
     };
-    for region in region::query_range(LOWEST as *const u8, HIGHEST - LOWEST)
-        .map_err(|e| e.into_io_error())?
+    for region in
+        region::query_range(LOWEST as *const u8, HIGHEST - LOWEST).map_err(|e| e.into_io_error())?
     {
         let region = region.map_err(|e| e.into_io_error())?.as_range();
         if region.start > free_from {

@@ -12,7 +12,9 @@ static PAGE: OnceLock<Option<&'static AtomicU32>> = OnceLock::new();
 
 /// The id of the process; never that of a parent.
 pub(crate) fn id() -> u32 {
-    let Some(page) = PAGE.get_or_init(page) else { return std::process::id() };
+    let Some(page) = PAGE.get_or_init(page) else {
+        return std::process::id();
+    };
     match page.load(Ordering::Relaxed) {
         0 => {
             let id = std::process::id();

@@ -29,7 +29,9 @@ static MEMORY: Mutex<Option<(u32, Option<File>)>> = Mutex::new(None);
 /// no thread executes a mixture of old and new bytes to its harm.
 pub(crate) unsafe fn bytes(at: usize, bytes: &[u8], protection: Protection) -> io::Result<()> {
     {
-        let mut memory = MEMORY.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut memory = MEMORY
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         let pid = super::process::id();
         if memory.as_ref().is_none_or(|(owner, _)| *owner != pid) {
             *memory = Some((pid, open()));
@@ -77,7 +79,11 @@ fn flipped(at: usize, len: usize, back: Protection, store: impl FnOnce()) -> io:
 
 /// Opens the process's memory, if bytes written through it really arrive.
 fn open() -> Option<File> {
-    let file = File::options().read(true).write(true).open("/proc/self/mem").ok()?;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open("/proc/self/mem")
+        .ok()?;
     let mut probe = [0_u8; 8];
     let probe_at = &raw mut probe as u64;
     file.write_all_at(&[0x5a; 8], probe_at).ok()?;

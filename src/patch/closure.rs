@@ -167,7 +167,9 @@ fn stub_code(context: *const Context) -> Vec<u8> {
     let mut code = vec![0x49, 0xbb];
     code.extend((context as u64).to_le_bytes());
     let dispatch: extern "C" fn() = dispatch;
-    code.extend(midair_arch::x86_64::jumps::absolute(dispatch as usize as u64));
+    code.extend(midair_arch::x86_64::jumps::absolute(
+        dispatch as usize as u64,
+    ));
     code
 }
 
@@ -277,7 +279,10 @@ impl<C> Inside<C> {
         context.enter().then(|| {
             // SAFETY: entered, so nobody drops or writes it.
             let closure = unsafe { *context.closure.get() };
-            Self { context, closure: closure.cast() }
+            Self {
+                context,
+                closure: closure.cast(),
+            }
         })
     }
 
@@ -300,6 +305,8 @@ macro_rules! implement {
             Func: Fn($($generic),*) -> Ret + Send + Sync + 'static,
         {
             fn thunk() -> $($qualifier)* fn($($generic),*) -> Ret {
+                // The target's own parameters, however many.
+                #[allow(clippy::too_many_arguments)]
                 $($qualifier)* fn thunk<Func, Ret, $($generic),*>($($arg: $generic),*) -> Ret
                 where
                     Func: Fn($($generic),*) -> Ret,

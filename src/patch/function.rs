@@ -114,11 +114,25 @@ macro_rules! fn_ptr {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __one_lifetime {
-    ($f:expr;) => { $f as fn() -> _ };
-    ($f:expr; $a:ty) => { $f as fn(_) -> _ };
-    ($f:expr; $a:ty, $b:ty) => { $f as fn(_, _) -> _ };
-    ($f:expr; $a:ty, $b:ty, $c:ty) => { $f as fn(_, _, _) -> _ };
-    ($f:expr; $a:ty, $b:ty, $c:ty, $d:ty) => { $f as fn(_, _, _, _) -> _ };
-    ($f:expr; $a:ty, $b:ty, $c:ty, $d:ty, $e:ty) => { $f as fn(_, _, _, _, _) -> _ };
-    ($f:expr; $a:ty, $b:ty, $c:ty, $d:ty, $e:ty, $g:ty) => { $f as fn(_, _, _, _, _, _) -> _ };
+    ($f:expr;) => {
+        $f as fn() -> _
+    };
+    ($f:expr; $a:ty) => {
+        $f as fn(_) -> _
+    };
+    ($f:expr; $a:ty, $b:ty) => {
+        $f as fn(_, _) -> _
+    };
+    ($f:expr; $a:ty, $b:ty, $c:ty) => {
+        $f as fn(_, _, _) -> _
+    };
+    ($f:expr; $a:ty, $b:ty, $c:ty, $d:ty) => {
+        $f as fn(_, _, _, _) -> _
+    };
+    ($f:expr; $a:ty, $b:ty, $c:ty, $d:ty, $e:ty) => {
+        $f as fn(_, _, _, _, _) -> _
+    };
+    ($f:expr; $a:ty, $b:ty, $c:ty, $d:ty, $e:ty, $g:ty) => {
+        $f as fn(_, _, _, _, _, _) -> _
+    };
 }

@@ -58,7 +58,9 @@ impl RawPatch {
 
     /// Whether the patch is on; a removed one is not.
     pub fn is_enabled(&self) -> bool {
-        registry().layer(self.layer).is_ok_and(|layer| layer.enabled)
+        registry()
+            .layer(self.layer)
+            .is_ok_and(|layer| layer.enabled)
     }
 
     /// Makes the patch lead to `destination` from now on.
@@ -101,7 +103,12 @@ impl RawPatch {
     }
 
     pub(super) fn new(layer: LayerId, original: usize) -> Self {
-        Self { layer, original: original as *const (), keeper: None, leaked: false }
+        Self {
+            layer,
+            original: original as *const (),
+            keeper: None,
+            leaked: false,
+        }
     }
 
     pub(super) fn layer(&self) -> LayerId {
@@ -320,7 +327,10 @@ pub unsafe fn patch_raw(
 pub(super) fn check_replacement(target: usize, replacement: *const ()) -> Result<(), Error> {
     let replacement = replacement as usize;
     if replacement == 0 || replacement == target {
-        return Err(Error::BadReplacement { target, replacement });
+        return Err(Error::BadReplacement {
+            target,
+            replacement,
+        });
     }
     Ok(())
 }

@@ -51,7 +51,9 @@ impl<'a> ImageSurroundings<'a> {
             Some(extent) => (extent.end, true),
             None => match functions.containing(start) {
                 Some(around) => {
-                    return Err(Reason::InsideFunction { start: self.target(around.start) });
+                    return Err(Reason::InsideFunction {
+                        start: self.target(around.start),
+                    });
                 }
                 None => (self.image.code_end(start).ok_or(Reason::NotCode)?, false),
             },
@@ -62,8 +64,18 @@ impl<'a> ImageSurroundings<'a> {
         let behind = (segment_end.saturating_sub(end.0) as usize).min(BEHIND);
         let after = self.image.code(end, behind).unwrap_or_default();
         let gap = functions.gap_after(end);
-        let gap = if exact && gap.start == end { (gap.end.0 - end.0) as usize } else { 0 };
-        Ok(Function { address: at, body, exact, after, gap })
+        let gap = if exact && gap.start == end {
+            (gap.end.0 - end.0) as usize
+        } else {
+            0
+        };
+        Ok(Function {
+            address: at,
+            body,
+            exact,
+            after,
+            gap,
+        })
     }
 }
 
@@ -78,7 +90,11 @@ impl Surroundings for ImageSurroundings<'_> {
 
     fn entries(&self, range: Range<TargetAddress>) -> Vec<TargetAddress> {
         let range = self.file(range.start)..self.file(range.end);
-        self.image.functions().entries_between(range).map(|at| self.target(at)).collect()
+        self.image
+            .functions()
+            .entries_between(range)
+            .map(|at| self.target(at))
+            .collect()
     }
 
     fn gaps(&self, range: Range<TargetAddress>) -> Vec<Gap<'_>> {
@@ -87,7 +103,10 @@ impl Surroundings for ImageSurroundings<'_> {
         gaps.filter_map(|gap| {
             let len = (gap.end.0 - gap.start.0) as usize;
             let bytes = self.image.code(gap.start, len)?;
-            Some(Gap { address: self.target(gap.start), bytes })
+            Some(Gap {
+                address: self.target(gap.start),
+                bytes,
+            })
         })
         .collect()
     }
@@ -124,14 +143,26 @@ impl Located {
     pub(super) fn at(target: usize) -> Result<Self, Refusal> {
         let address = TargetAddress::new(target as u64);
         let refuse = |reason| Refusal::new(address, 0, reason);
-        let Some(module) = module_at(target) else { return Self::without_module(target) };
-        let Ok(image) = module.image() else { return Self::without_module(target) };
-        let around = ImageSurroundings { image, slide: module.slide() };
+        let Some(module) = module_at(target) else {
+            return Self::without_module(target);
+        };
+        let Ok(image) = module.image() else {
+            return Self::without_module(target);
+        };
+        let around = ImageSurroundings {
+            image,
+            slide: module.slide(),
+        };
         let function = around.function(address).map_err(refuse)?;
         compare(&function, target)?;
         let analysis = Analysis::of(&function, &around)?;
         let protection = Protection::READ_EXECUTE;
-        Ok(Self { analysis, protection, target, module: Some(module) })
+        Ok(Self {
+            analysis,
+            protection,
+            target,
+            module: Some(module),
+        })
     }
 
     /// Code that has no readable file, if it is code at all.
@@ -147,15 +178,33 @@ impl Located {
         }
         let len = (region.as_range().end - target).min(UNKNOWN_BODY);
         let body: Vec<u8> = (0..len).map(|n| read_byte(target + n)).collect();
-        let function = Function { address, body: &body, exact: false, after: &[], gap: 0 };
+        let function = Function {
+            address,
+            body: &body,
+            exact: false,
+            after: &[],
+            gap: 0,
+        };
         let analysis = Analysis::of(&function, &Unknown)?;
-        Ok(Self { analysis, protection: region.protection(), target, module: None })
+        Ok(Self {
+            analysis,
+            protection: region.protection(),
+            target,
+            module: None,
+        })
     }
 
     /// Runs `f` with what is around the function.
     pub(super) fn around<R>(&self, f: impl FnOnce(&dyn Surroundings) -> R) -> R {
-        match self.module.as_ref().and_then(|m| Some((m, m.image().ok()?))) {
-            Some((module, image)) => f(&ImageSurroundings { image, slide: module.slide() }),
+        match self
+            .module
+            .as_ref()
+            .and_then(|m| Some((m, m.image().ok()?)))
+        {
+            Some((module, image)) => f(&ImageSurroundings {
+                image,
+                slide: module.slide(),
+            }),
             None => f(&Unknown),
         }
     }

@@ -26,4 +26,4 @@ pub use handle::{Patch, RawPatch, patch, patch_raw, patch_symbol};
 pub use locate::ImageSurroundings;
 pub use plan::{Plan, can_patch};
 pub use registry::unpatch_all;
-pub use transaction::{Transaction, Transactable};
+pub use transaction::{Transactable, Transaction};

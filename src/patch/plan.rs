@@ -67,7 +67,11 @@ impl fmt::Display for Plan {
         for d in &self.displaced {
             writeln!(f, "    +{:<3} {}", d.offset, d.text())?;
         }
-        writeln!(f, "  entry {:p}: {:02x?} becomes {:02x?}", self.place, self.before, self.after)?;
+        writeln!(
+            f,
+            "  entry {:p}: {:02x?} becomes {:02x?}",
+            self.place, self.before, self.after
+        )?;
         writeln!(f, "  copy at {:p}:", self.copy)?;
         for line in x86_64::disassemble(&self.copied, self.copy as u64) {
             writeln!(f, "    {line}")?;
@@ -137,7 +141,8 @@ impl Surroundings for Unclaimed<'_> {
             free.push((gap.address.plus(from as u64), &gap.bytes[from..]));
         }
         let free = free.into_iter().filter(|(_, bytes)| !bytes.is_empty());
-        free.map(|(address, bytes)| Gap { address, bytes }).collect()
+        free.map(|(address, bytes)| Gap { address, bytes })
+            .collect()
     }
 }
 
@@ -168,10 +173,15 @@ impl Prepared {
         for strategy in Strategy::LADDER {
             let tried = located
                 .around(|around| {
-                    located.analysis.rung(strategy, &Unclaimed { around, claims })
+                    located
+                        .analysis
+                        .rung(strategy, &Unclaimed { around, claims })
                 })
                 .and_then(|rung| {
-                    claims.check(&rung, located.target).map(|()| rung).map_err(refuse)
+                    claims
+                        .check(&rung, located.target)
+                        .map(|()| rung)
+                        .map_err(refuse)
                 })
                 .and_then(|rung| Self::place(located, rung, arena, slot, alone));
             match tried {
@@ -199,15 +209,19 @@ impl Prepared {
     ) -> Result<Self, Refusal> {
         let target = located.target;
         let refuse = |reason| Refusal::new(located.analysis.address(), 0, reason);
-        let needs_traps = rung.boundaries().next().is_some()
-            && !(located.analysis.is_complete() && alone);
+        let needs_traps =
+            rung.boundaries().next().is_some() && !(located.analysis.is_complete() && alone);
         if needs_traps && rung.strategy == Strategy::ShortJump {
-            let bytes = rung.entry_bytes(0).ok_or_else(|| refuse(Reason::NoPaddingInReach))?;
+            let bytes = rung
+                .entry_bytes(0)
+                .ok_or_else(|| refuse(Reason::NoPaddingInReach))?;
             if bytes[1] != x86_64::INT3 {
                 return Err(refuse(Reason::NoPaddingInReach));
             }
         }
-        let copy = arena.code(target, MOST_COPY).map_err(|_| refuse(Reason::NoMemoryInReach))?;
+        let copy = arena
+            .code(target, MOST_COPY)
+            .map_err(|_| refuse(Reason::NoMemoryInReach))?;
         let to = CopyAddress::new(copy as u64);
         let copied = x86_64::relocate(
             located.analysis.address(),
@@ -230,7 +244,11 @@ impl Prepared {
         }) || rung.strategy == Strategy::Breakpoint
             || rung.strategy == Strategy::ShortJump;
         let gate = copied.bytes.len().next_multiple_of(16);
-        let kept = if free_pattern { gate + jumps::INDIRECT } else { gate };
+        let kept = if free_pattern {
+            gate + jumps::INDIRECT
+        } else {
+            gate
+        };
         let unused = kept.next_multiple_of(16);
         if unused < MOST_COPY {
             arena.free_code(copy + unused, MOST_COPY - unused);
@@ -248,7 +266,15 @@ impl Prepared {
             }
         };
         let trapping = !free_pattern || rung.boundaries().next().is_none();
-        Ok(Self { rung, copy, copied, gate, trapping, slot, passed_over: Vec::new() })
+        Ok(Self {
+            rung,
+            copy,
+            copied,
+            gate,
+            trapping,
+            slot,
+            passed_over: Vec::new(),
+        })
     }
 
     /// Gives all memory back: nobody has seen it.
@@ -286,6 +312,9 @@ impl Prepared {
 
 /// The copy of the instruction at `address`, if it was displaced.
 pub(super) fn copy_of(copied: &Relocated, copy: usize, address: TargetAddress) -> Option<usize> {
-    let (_, offset) = copied.map.iter().find(|(displaced, _)| *displaced == address)?;
+    let (_, offset) = copied
+        .map
+        .iter()
+        .find(|(displaced, _)| *displaced == address)?;
     Some(copy + *offset as usize)
 }

@@ -33,7 +33,9 @@ pub(super) struct Registry {
 pub(super) struct Locked(MutexGuard<'static, Option<Registry>>);
 
 pub(super) fn registry() -> Locked {
-    let mut guard = REGISTRY.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut guard = REGISTRY
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     guard.get_or_insert_with(|| Registry {
         sites: HashMap::new(),
         arena: Arena::new(),
@@ -85,12 +87,22 @@ impl Registry {
             let site = Site::new(located, prepared, &mut self.staged);
             self.sites.insert(target, site);
         }
-        let Self { sites, arena, staged, claims, next_id, .. } = self;
+        let Self {
+            sites,
+            arena,
+            staged,
+            claims,
+            next_id,
+            ..
+        } = self;
         let site = sites.get_mut(&target).ok_or(Error::Unloaded { target })?;
         if site.is_idle() && (claims.check(site.rung(), target).is_err() || site.is_outdated()) {
             // Since it was last patched, another site has taken the bytes, or
             // threads have come that the plan did not reckon with.
-            site.replan(Prepared::new(&site.located, arena, claims, count::alone())?, staged);
+            site.replan(
+                Prepared::new(&site.located, arena, claims, count::alone())?,
+                staged,
+            );
         }
         let id = *next_id;
         *next_id += 1;
@@ -98,7 +110,9 @@ impl Registry {
         let original = site.push_layer(id, arena, staged).map_err(memory)?;
         claims.add(site.rung(), target);
         // The original may be called before the patch is made.
-        staged.write().map_err(|source| Error::Write { source, also: None })?;
+        staged
+            .write()
+            .map_err(|source| Error::Write { source, also: None })?;
         Ok((LayerId { target, id }, original))
     }
 
@@ -107,7 +121,9 @@ impl Registry {
         let memory = |source| Error::Memory { target, source };
         let at = self.arena.code(target, code.len()).map_err(memory)?;
         self.staged.push(at, code);
-        self.staged.write().map_err(|source| Error::Write { source, also: None })?;
+        self.staged
+            .write()
+            .map_err(|source| Error::Write { source, also: None })?;
         Ok(at)
     }
 
@@ -125,7 +141,11 @@ impl Registry {
         destination: usize,
     ) -> Result<(), Error> {
         self.layer(layer)?;
-        if let Some(l) = self.sites.get_mut(&layer.target).and_then(|s| s.layer_mut(layer.id)) {
+        if let Some(l) = self
+            .sites
+            .get_mut(&layer.target)
+            .and_then(|s| s.layer_mut(layer.id))
+        {
             l.destination = destination;
         }
         Ok(())
@@ -154,7 +174,11 @@ impl Registry {
 
     fn set_enabled(&mut self, wanted: impl Iterator<Item = (LayerId, bool)>) {
         for (layer, enabled) in wanted {
-            if let Some(l) = self.sites.get_mut(&layer.target).and_then(|s| s.layer_mut(layer.id)) {
+            if let Some(l) = self
+                .sites
+                .get_mut(&layer.target)
+                .and_then(|s| s.layer_mut(layer.id))
+            {
                 l.enabled = enabled;
             }
         }
@@ -179,7 +203,12 @@ impl Registry {
     fn all_layers(&self) -> Vec<LayerId> {
         let sites = self.sites.values();
         sites
-            .flat_map(|s| s.layers.iter().map(|l| LayerId { target: s.target(), id: l.id }))
+            .flat_map(|s| {
+                s.layers.iter().map(|l| LayerId {
+                    target: s.target(),
+                    id: l.id,
+                })
+            })
             .collect()
     }
 
@@ -189,7 +218,12 @@ impl Registry {
         let alone = Alone::new(count::alone);
         let mut changes: Vec<Change> = Vec::with_capacity(targets.len());
         for target in targets {
-            let Self { sites, arena, staged, .. } = self;
+            let Self {
+                sites,
+                arena,
+                staged,
+                ..
+            } = self;
             if let Some(site) = sites.get_mut(target) {
                 changes.extend(site.changes(arena, staged, &alone)?);
             }
@@ -204,10 +238,15 @@ impl Registry {
         // SAFETY: each site verified its bytes, registered its boundaries with
         // the trap table, and its gate and copy are written.
         if let Err(source) = unsafe { live::apply(&changes, &alone) } {
-            return Err(Error::Write { source, also: put_back(&changes, &alone).err() });
+            return Err(Error::Write {
+                source,
+                also: put_back(&changes, &alone).err(),
+            });
         }
         for target in targets {
-            let Some(site) = self.sites.get_mut(target) else { continue };
+            let Some(site) = self.sites.get_mut(target) else {
+                continue;
+            };
             site.changed();
             if site.is_idle() {
                 self.claims.release(site.rung(), site.leaves_padding());
@@ -219,13 +258,16 @@ impl Registry {
     /// Forgets the site of a function whose module is gone. Its memory stays:
     /// a thread may be in it.
     fn retire_if_unloaded(&mut self, target: usize) {
-        let Some(module) = self.sites.get(&target).and_then(|s| s.located.module.as_ref()) else {
+        let Some(module) = self
+            .sites
+            .get(&target)
+            .and_then(|s| s.located.module.as_ref())
+        else {
             return;
         };
-        if !module_at(target).is_some_and(|now| Arc::ptr_eq(&now, module)) {
-            if let Some(site) = self.sites.remove(&target) {
-                self.claims.release(site.rung(), false);
-            }
+        let is_loaded = module_at(target).is_some_and(|now| Arc::ptr_eq(&now, module));
+        if !is_loaded && let Some(site) = self.sites.remove(&target) {
+            self.claims.release(site.rung(), false);
         }
     }
 }
@@ -235,7 +277,11 @@ fn put_back(changes: &[Change], alone: &Alone) -> io::Result<()> {
     let undo: Vec<Change> = changes
         .iter()
         .rev()
-        .map(|c| Change { old: c.new.clone(), new: c.old.clone(), ..c.clone() })
+        .map(|c| Change {
+            old: c.new.clone(),
+            new: c.old.clone(),
+            ..c.clone()
+        })
         .collect();
     // SAFETY: the same places; what was not written yet is written as it is.
     unsafe { live::apply(&undo, alone) }
@@ -277,7 +323,9 @@ impl Claims {
         for range in Self::ranges(rung) {
             let other = self.overlapping(range).find(|(_, owner)| *owner != target);
             if let Some((_, owner)) = other {
-                return Err(Reason::Taken { by: TargetAddress::new(owner as u64) });
+                return Err(Reason::Taken {
+                    by: TargetAddress::new(owner as u64),
+                });
             }
         }
         Ok(())

@@ -22,8 +22,8 @@ use super::locate::{Located, read_byte};
 use super::plan::{Plan, Prepared, copy_of};
 use crate::memory::arena::{Arena, Slot};
 use crate::memory::write;
-use crate::threads::live::Change;
 use crate::threads::count::{self, Alone};
+use crate::threads::live::Change;
 use crate::threads::trap;
 use midair_arch::x86_64::{INT3, JUMP, Strategy, jumps};
 use midair_arch::{CopyAddress, Reason, Refusal, TargetAddress};
@@ -103,7 +103,11 @@ impl Site {
         if self.prepared.gate.is_multiple_of(16) {
             code.resize(16.min(code.len().next_multiple_of(16)), INT3);
         }
-        code.truncate(if self.gate_has_unit() { 16 } else { jumps::INDIRECT });
+        code.truncate(if self.gate_has_unit() {
+            16
+        } else {
+            jumps::INDIRECT
+        });
         staged.push(self.prepared.gate, code);
     }
 
@@ -169,14 +173,21 @@ impl Site {
             }),
         };
         let original = stub.as_ref().map_or(self.prepared.copy, |stub| stub.at);
-        self.layers.push(Layer { id, destination: original, enabled: false, stub });
+        self.layers.push(Layer {
+            id,
+            destination: original,
+            enabled: false,
+            stub,
+        });
         self.link();
         Ok(original)
     }
 
     /// Takes a layer out, wherever it is; what it was given goes on working.
     pub(super) fn remove_layer(&mut self, id: u64) {
-        let Some(n) = self.layers.iter().position(|layer| layer.id == id) else { return };
+        let Some(n) = self.layers.iter().position(|layer| layer.id == id) else {
+            return;
+        };
         if let Some(stub) = self.layers.remove(n).stub {
             stub.slot.store(self.prepared.copy, Ordering::Release);
             self.spare_stubs.push(stub);
@@ -224,8 +235,8 @@ impl Site {
         }
         let mut changes = Vec::new();
         let rung = &self.prepared.rung;
-        let padding_differs = rung.strategy == Strategy::ShortJump
-            && (self.wanted == Entry::Gate || **alone);
+        let padding_differs =
+            rung.strategy == Strategy::ShortJump && (self.wanted == Entry::Gate || **alone);
         self.padding_left =
             rung.strategy == Strategy::ShortJump && self.wanted == Entry::Original && !**alone;
         if padding_differs {
@@ -254,7 +265,9 @@ impl Site {
             || (self.prepared.trapping && has_boundaries);
         if traps {
             trap::ensure_handler().map_err(|e| {
-                self.refuse(Reason::Unwritable { why: format!("no SIGTRAP handler: {e}") })
+                self.refuse(Reason::Unwritable {
+                    why: format!("no SIGTRAP handler: {e}"),
+                })
             })?;
             trap::redirect(self.redirections());
         }
@@ -276,7 +289,9 @@ impl Site {
         match (self.layers.as_slice(), self.entry) {
             ([], _) => Entry::Original,
             (_, Entry::Original) if enabled == 0 => Entry::Original,
-            ([only], entry) if only.enabled && self.may_be_straight(entry, only.destination, alone) => {
+            ([only], entry)
+                if only.enabled && self.may_be_straight(entry, only.destination, alone) =>
+            {
                 Entry::Straight(only.destination)
             }
             _ => Entry::Gate,
@@ -287,8 +302,7 @@ impl Site {
         let rung = &self.prepared.rung;
         let is_whole_jump = matches!(rung.strategy, Strategy::Jump | Strategy::JumpIntoPadding);
         let nobody_inside = || {
-            rung.boundaries().next().is_none()
-                || (self.located.analysis.is_complete() && **alone)
+            rung.boundaries().next().is_none() || (self.located.analysis.is_complete() && **alone)
         };
         is_whole_jump
             && !self.keeps_gate
@@ -324,12 +338,12 @@ impl Site {
         let out_of_reach = || self.refuse(Reason::NoMemoryInReach);
         let mut bytes = match entry {
             Entry::Original => rung.existing.clone(),
-            Entry::Gate => {
-                rung.entry_bytes(self.prepared.gate as u64).ok_or_else(out_of_reach)?
-            }
-            Entry::Straight(destination) => {
-                jumps::near(rung.place.get(), destination as u64).ok_or_else(out_of_reach)?.to_vec()
-            }
+            Entry::Gate => rung
+                .entry_bytes(self.prepared.gate as u64)
+                .ok_or_else(out_of_reach)?,
+            Entry::Straight(destination) => jumps::near(rung.place.get(), destination as u64)
+                .ok_or_else(out_of_reach)?
+                .to_vec(),
         };
         bytes.truncate(rung.written);
         Ok(bytes)
@@ -346,11 +360,24 @@ impl Site {
         let jump = jumps::near(at.get(), self.prepared.gate as u64)
             .ok_or_else(|| self.refuse(Reason::NoMemoryInReach))?
             .to_vec();
-        let now: Vec<u8> = (0..JUMP).map(|n| read_byte(at.get() as usize + n)).collect();
-        let new = if self.wanted == Entry::Original { padding.clone() } else { jump.clone() };
+        let now: Vec<u8> = (0..JUMP)
+            .map(|n| read_byte(at.get() as usize + n))
+            .collect();
+        let new = if self.wanted == Entry::Original {
+            padding.clone()
+        } else {
+            jump.clone()
+        };
         let old = if now == jump { jump } else { padding };
         let protection = self.located.protection;
-        Ok(Change { at: at.get() as usize, old, new, boundaries: Vec::new(), unreached: true, protection })
+        Ok(Change {
+            at: at.get() as usize,
+            old,
+            new,
+            boundaries: Vec::new(),
+            unreached: true,
+            protection,
+        })
     }
 
     /// Refuses to write over bytes that are not what they should be.
@@ -363,7 +390,11 @@ impl Site {
                     INT3 => Reason::ForeignBreakpoint,
                     _ => Reason::Modified { found, expected },
                 };
-                return Err(Refusal::new(self.located.analysis.address(), offset, reason));
+                return Err(Refusal::new(
+                    self.located.analysis.address(),
+                    offset,
+                    reason,
+                ));
             }
         }
         Ok(())

@@ -127,7 +127,11 @@ fn section_ranges(
             });
             match fde {
                 Ok(fde) if image.regions().containing(fde.initial_address()).is_some() => {
-                    found(fde.initial_address(), fde.len());
+                    // Unwinders look up the byte before a return address, so
+                    // that of a signal handler's frame begins one byte early.
+                    let early = u64::from(fde.cie().is_signal_trampoline());
+                    let start = fde.initial_address().saturating_add(early);
+                    found(start, fde.len().saturating_sub(early));
                 }
                 // Of a function that the linker dropped, or that BOLT moved.
                 Ok(_) => {}

@@ -17,12 +17,16 @@ pub(crate) type Alone = std::cell::LazyCell<bool>;
 /// Nobody but another thread can start a thread, so that a `true` stays true
 /// until the caller starts one.
 pub(crate) fn alone() -> bool {
-    let mut tasks = TASKS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut tasks = TASKS
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     let pid = crate::memory::process::id();
     if tasks.as_ref().is_none_or(|(owner, _)| *owner != pid) {
         *tasks = File::open("/proc/self/task").ok().map(|file| (pid, file));
     }
-    let Some((_, file)) = tasks.as_ref() else { return false };
+    let Some((_, file)) = tasks.as_ref() else {
+        return false;
+    };
     let mut status = std::mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the descriptor is open and `status` has room for the answer.
     if unsafe { libc::fstat(file.as_raw_fd(), status.as_mut_ptr()) } != 0 {

@@ -68,10 +68,14 @@ pub(crate) unsafe fn apply(changes: &[Change], alone: &Alone) -> io::Result<()> 
     for change in changes.iter().filter(|change| !change.unreached) {
         let word = change.at & !(WORD - 1);
         let fits = change.at + change.new.len() <= word + WORD;
-        // SAFETY: the caller's promise; one store, so that no mixture is seen.
         if change.new.len() == 1 {
+            // SAFETY: the caller's promise; a single byte is seen whole.
             unsafe { write::bytes(change.at, &change.new, change.protection) }?;
-        } else if !(fits && unsafe { store(change, word) }.is_ok()) {
+            continue;
+        }
+        // SAFETY: the caller's promise; one store, so that no mixture is seen.
+        let stored = fits && unsafe { store(change, word) }.is_ok();
+        if !stored {
             by_steps.push(change);
         }
     }
@@ -111,7 +115,11 @@ unsafe fn apply_by_steps(changes: &[&Change]) -> io::Result<()> {
             // SAFETY: the caller's promise; all that could lead into these
             // bytes is a trap now.
             unsafe {
-                write::bytes(change.at + first, &change.new[first..last], change.protection)
+                write::bytes(
+                    change.at + first,
+                    &change.new[first..last],
+                    change.protection,
+                )
             }?;
         }
     }

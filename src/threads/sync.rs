@@ -38,8 +38,8 @@ fn membarrier(command: libc::c_int) -> bool {
 
 fn shoot_down_a_page() -> io::Result<()> {
     let size = region::page::size();
-    let mut page = region::alloc(size, region::Protection::READ_WRITE)
-        .map_err(|e| e.into_io_error())?;
+    let mut page =
+        region::alloc(size, region::Protection::READ_WRITE).map_err(|e| e.into_io_error())?;
     let at = page.as_mut_ptr::<u8>();
     // SAFETY: the page is ours; written so that a TLB entry exists.
     unsafe { at.write_volatile(1) };

@@ -31,7 +31,10 @@ static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());
 impl Table {
     fn with_capacity(capacity: usize) -> Self {
         let entries = (0..capacity).map(|_| Default::default()).collect();
-        Self { entries, used: AtomicUsize::new(0) }
+        Self {
+            entries,
+            used: AtomicUsize::new(0),
+        }
     }
 
     fn places(&self, address: usize) -> impl Iterator<Item = &(AtomicUsize, AtomicUsize)> {
@@ -69,7 +72,9 @@ impl Table {
 
 /// From now on, a thread that traps at `address` goes on at `destination`.
 pub(crate) fn redirect(entries: impl IntoIterator<Item = (usize, usize)>) {
-    let _writer = WRITERS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _writer = WRITERS
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     for (address, destination) in entries {
         // SAFETY: tables are leaked, never freed.
         let mut table = unsafe { TABLE.load(Ordering::Acquire).as_ref() };
@@ -93,7 +98,9 @@ pub(crate) fn redirect(entries: impl IntoIterator<Item = (usize, usize)>) {
 
 /// Makes sure that SIGTRAP comes to midair first.
 pub(crate) fn ensure_handler() -> io::Result<()> {
-    let _writer = WRITERS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _writer = WRITERS
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut current = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: asks only; `current` has room for the answer.
     if unsafe { libc::sigaction(libc::SIGTRAP, ptr::null(), current.as_mut_ptr()) } != 0 {
@@ -163,8 +170,7 @@ fn chain(
             // the type that its flags say.
             unsafe {
                 if with_info {
-                    type WithInfo =
-                        extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
+                    type WithInfo = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
                     std::mem::transmute::<usize, WithInfo>(handler)(signal, info, context);
                 } else {
                     std::mem::transmute::<usize, extern "C" fn(i32)>(handler)(signal);

@@ -82,7 +82,10 @@ impl Sequence {
             builder.instruction();
         }
         builder.resolve();
-        Self { bytes: builder.bytes, pops: builder.pops }
+        Self {
+            bytes: builder.bytes,
+            pops: builder.pops,
+        }
     }
 }
 
@@ -119,7 +122,9 @@ impl Builder<'_> {
         let modrm = 0xc0 | ((a & 7) << 3) | (b & 7);
         match self.random.below(8) {
             0 | 1 => {
-                let opcode = self.random.pick(&[0x01, 0x29, 0x31, 0x39, 0x11, 0x85, 0x89, 0x87]);
+                let opcode = self
+                    .random
+                    .pick(&[0x01, 0x29, 0x31, 0x39, 0x11, 0x85, 0x89, 0x87]);
                 self.put(&[rex, opcode, modrm]);
             }
             2 => {
@@ -200,8 +205,9 @@ impl Builder<'_> {
             18 => self.rip(&[rex, 0xc7, 0x05], &imm32), // mov m,imm32
             19 if is_x86_feature_detected!("avx") => {
                 // vpxor xmm1,xmm2,[rip] and vmovups ymm
-                let vex: &[u8] =
-                    self.random.pick(&[&[0xc5, 0xe9, 0xef, 0x0d], &[0xc4, 0xe1, 0x69, 0xef, 0x0d]]);
+                let vex: &[u8] = self
+                    .random
+                    .pick(&[&[0xc5, 0xe9, 0xef, 0x0d], &[0xc4, 0xe1, 0x69, 0xef, 0x0d]]);
                 let vex = vex.to_vec();
                 self.rip(&vex, &[]);
             }
@@ -219,7 +225,9 @@ impl Builder<'_> {
     }
 
     fn pick_alu(&mut self) -> u8 {
-        self.random.pick(&[0x01, 0x03, 0x09, 0x11, 0x1b, 0x29, 0x31, 0x39, 0x3b, 0x85, 0x87])
+        self.random.pick(&[
+            0x01, 0x03, 0x09, 0x11, 0x1b, 0x29, 0x31, 0x39, 0x3b, 0x85, 0x87,
+        ])
     }
 
     fn rip(&mut self, opcode: &[u8], immediate: &[u8]) {
@@ -233,11 +241,18 @@ impl Builder<'_> {
     /// The displacement of a branch: to a pad, or to a later instruction.
     fn target(&mut self, width: usize) {
         if self.random.below(3) == 0 {
-            self.forward.push(Forward { field: self.bytes.len(), width });
+            self.forward.push(Forward {
+                field: self.bytes.len(),
+                width,
+            });
             self.put(&[0; 4][..width]);
             return;
         }
-        let pads = if width == 1 { &self.layout.near_pads } else { &self.layout.pads };
+        let pads = if width == 1 {
+            &self.layout.near_pads
+        } else {
+            &self.layout.pads
+        };
         let pad = self.random.pick(pads);
         let distance = pad.wrapping_sub(self.here() + width as u64) as i64;
         self.put(&distance.to_le_bytes()[..width]);

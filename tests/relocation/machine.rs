@@ -153,7 +153,11 @@ impl Outcome {
         if self.state != other.state {
             return format!("{:#x?}\ninstead of {:#x?}", other.state, self.state);
         }
-        let which = if self.stack != other.stack { "the stack" } else { "the data" };
+        let which = if self.stack != other.stack {
+            "the stack"
+        } else {
+            "the data"
+        };
         format!("{which} differs")
     }
 }
@@ -194,8 +198,19 @@ impl Home {
         let near_pads: Vec<u64> = vec![base, base + PAD, code + 72, code + 72 + PAD];
         let far_pads = (0..4).map(|n| base + 0x400 + n * 64);
         let pads: Vec<u64> = near_pads.iter().copied().chain(far_pads).collect();
-        let home =
-            Self { layout: Layout { code, data, pointers, pads, near_pads }, near, far, stack, marker };
+        let home = Self {
+            layout: Layout {
+                code,
+                data,
+                pointers,
+                pads,
+                near_pads,
+            },
+            near,
+            far,
+            stack,
+            marker,
+        };
         for (n, &pad) in home.layout.pads.iter().enumerate() {
             home.put(pad, &home.pad_code(pad, n as u32 + 1));
             home.put(pointers + 8 * n as u64, &pad.to_le_bytes());
@@ -255,7 +270,16 @@ impl Home {
         let flags = random.next() & FLAGS | 2;
         let mut bytes = |len: usize| (0..len).map(|_| random.next() as u8).collect();
         let (stack, data) = (bytes(STACK), bytes(DATA));
-        Outcome { state: State { registers, flags, marker: 0, vectors }, stack, data }
+        Outcome {
+            state: State {
+                registers,
+                flags,
+                marker: 0,
+                vectors,
+            },
+            stack,
+            data,
+        }
     }
 
     /// Runs `code`, which pops at most `pops` times.
@@ -274,7 +298,9 @@ impl Home {
             unsafe { std::slice::from_raw_parts(at as *const u8, len) }.to_vec()
         };
         let marker = read(self.marker, 4);
-        state.marker = u64::from(u32::from_le_bytes([marker[0], marker[1], marker[2], marker[3]]));
+        state.marker = u64::from(u32::from_le_bytes([
+            marker[0], marker[1], marker[2], marker[3],
+        ]));
         // What lay deeper than the red zone at any moment is anybody's: a
         // signal handler could have written there.
         let highest = state.registers[4].max(start.state.registers[4] + 8 * pops);

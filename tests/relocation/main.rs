@@ -29,25 +29,37 @@ fn compare(cases: u64, seed: u64) -> u64 {
         let at = TargetAddress::new(home.layout().code);
         let displaced = Displaced::decode(&sequence.bytes, at, sequence.bytes.len());
         let span: usize = displaced.iter().map(|d| d.bytes.len()).sum();
-        assert_eq!(span, sequence.bytes.len(), "case {case}: {:02x?}", sequence.bytes);
+        assert_eq!(
+            span,
+            sequence.bytes.len(),
+            "case {case}: {:02x?}",
+            sequence.bytes
+        );
         let start = home.random_state(&mut random);
         let expected = home.run(home.layout().code, &start, sequence.pops);
         for to in [home.near_copy(), home.far_copy()] {
-            let copy =
-                match relocate(at, &displaced, at.plus(span as u64), CopyAddress::new(to)) {
-                    Ok(copy) => copy,
-                    Err(refusal) => {
-                        let far = to == home.far_copy();
-                        let right = matches!(refusal.reason, Reason::OperandOutOfReach { .. });
-                        assert!(far && right, "case {case}: {refusal}");
-                        refused += 1;
-                        continue;
-                    }
-                };
+            let copy = match relocate(at, &displaced, at.plus(span as u64), CopyAddress::new(to)) {
+                Ok(copy) => copy,
+                Err(refusal) => {
+                    let far = to == home.far_copy();
+                    let right = matches!(refusal.reason, Reason::OperandOutOfReach { .. });
+                    assert!(far && right, "case {case}: {refusal}");
+                    refused += 1;
+                    continue;
+                }
+            };
             home.put_copy(to, &copy.bytes);
             let got = home.run(to, &start, sequence.pops);
             if got != expected {
-                explain(case, &sequence.bytes, at.get(), &copy.bytes, to, &expected, &got);
+                explain(
+                    case,
+                    &sequence.bytes,
+                    at.get(),
+                    &copy.bytes,
+                    to,
+                    &expected,
+                    &got,
+                );
             }
         }
     }
@@ -64,9 +76,13 @@ fn explain(
     got: &Outcome,
 ) -> ! {
     eprintln!("case {case}, original:");
-    disassemble(original, at).iter().for_each(|line| eprintln!("{line}"));
+    disassemble(original, at)
+        .iter()
+        .for_each(|line| eprintln!("{line}"));
     eprintln!("copy:");
-    disassemble(copy, to).iter().for_each(|line| eprintln!("{line}"));
+    disassemble(copy, to)
+        .iter()
+        .for_each(|line| eprintln!("{line}"));
     panic!("the copy ended differently: {}", expected.difference(got));
 }
 
@@ -80,7 +96,9 @@ fn the_copy_does_what_the_original_does_in_20_000_random_cases() {
 #[test]
 #[ignore = "the long run: minutes"]
 fn the_copy_does_what_the_original_does_in_a_million_random_cases() {
-    let cases = std::env::var("MIDAIR_CASES").ok().and_then(|n| n.parse().ok());
+    let cases = std::env::var("MIDAIR_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok());
     let cases = cases.unwrap_or(1_000_000);
     let refused = compare(cases, 2);
     println!("{cases} cases near and far, {refused} refused out of reach, 0 different");

@@ -4,10 +4,10 @@
 //! a million functions needs no more memory than its table of functions.
 
 use super::listed::{Listed, Obstacle};
-use super::progress::Progress;
 use super::tally::{Tally, Verdict};
 use crate::climb::Ground;
 use crate::output;
+use crate::progress::Progress;
 use midair::symbols::{Extent, Image};
 use midair::{Refusal, Strategy};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,7 +25,7 @@ pub(super) fn file(image: &Image) -> Tally {
     let began = Instant::now();
     let ground = Ground::of(image);
     let extents: Vec<Extent> = image.functions().iter().collect();
-    let progress = Progress::new(output::file_name(image.path()), extents.len() as u64);
+    let progress = Progress::new(output::file_name(image.path()), extents.len() as u64, "functions");
     let next = AtomicUsize::new(0);
     let work = || {
         let mut tally = Tally::of(image.path().display().to_string());

@@ -7,7 +7,6 @@
 mod command;
 mod listed;
 mod measure;
-mod progress;
 mod tally;
 mod text;
 

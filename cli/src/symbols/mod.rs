@@ -1,3 +1,10 @@
-use crate::args::Symbols;
-use crate::error::Error;
-pub(crate) fn run(_: &Symbols) -> Result<std::process::ExitCode, Error> { unimplemented!() }
+//! `cargo midair symbols`: the functions of a file or a process by name.
+//!
+//! [`find`] asks the file, or every module of the process in the order in
+//! which they are mapped; [`text`] prints the table.
+
+mod command;
+mod find;
+mod text;
+
+pub(crate) use command::run;
