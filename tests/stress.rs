@@ -171,7 +171,7 @@ fn a_closure_is_replaced_under_load_while_calls_are_inside() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     let ((), calls) = under_load(call_hammered, || {
         for n in 0..cycles(10_000) / 5 {
-            let kept = vec![n; 16];
+            let kept = Box::new([n; 16]); // freed when the closure is
             let make = move |original: Pair| {
                 move |a: u64, b: u64| {
                     assert!(kept.iter().all(|k| *k == n), "used after it was dropped");

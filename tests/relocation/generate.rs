@@ -3,14 +3,14 @@
 use crate::machine::Layout;
 
 /// SplitMix64: a case is told by its number alone.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,7 +18,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 
@@ -41,10 +41,10 @@ impl Random {
     }
 }
 
-pub struct Sequence {
-    pub bytes: Vec<u8>,
+pub(crate) struct Sequence {
+    pub(crate) bytes: Vec<u8>,
     /// How often it moves the stack pointer up by eight.
-    pub pops: u64,
+    pub(crate) pops: u64,
 }
 
 /// A branch to a place of the sequence that is not known yet.
@@ -64,7 +64,7 @@ struct Builder<'a> {
 }
 
 impl Sequence {
-    pub fn random(random: &mut Random, layout: &Layout) -> Self {
+    pub(crate) fn random(random: &mut Random, layout: &Layout) -> Self {
         let mut builder = Builder {
             random,
             layout,

@@ -7,7 +7,7 @@ use std::ptr;
 /// What the code starts with and ends with. Read and written by assembly.
 #[repr(C, align(16))]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub(crate) struct State {
     /// rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8 … r15.
     registers: [u64; 16],
     flags: u64,
@@ -120,19 +120,19 @@ static RUNNING: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 /// Addresses that sequences refer to.
 #[derive(Clone)]
-pub struct Layout {
-    pub code: u64,
-    pub data: u64,
+pub(crate) struct Layout {
+    pub(crate) code: u64,
+    pub(crate) data: u64,
     /// Eight pointers to pads.
-    pub pointers: u64,
+    pub(crate) pointers: u64,
     /// Places that end the run and say which they were.
-    pub pads: Vec<u64>,
+    pub(crate) pads: Vec<u64>,
     /// Those in reach of an 8-bit branch from anywhere in the sequence.
-    pub near_pads: Vec<u64>,
+    pub(crate) near_pads: Vec<u64>,
 }
 
 /// The memory that cases run in.
-pub struct Home {
+pub(crate) struct Home {
     layout: Layout,
     near: u64,
     far: u64,
@@ -142,14 +142,14 @@ pub struct Home {
 
 /// Everything that can be told apart when the code has left.
 #[derive(PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     state: State,
     stack: Vec<u8>,
     data: Vec<u8>,
 }
 
 impl Outcome {
-    pub fn difference(&self, other: &Self) -> String {
+    pub(crate) fn difference(&self, other: &Self) -> String {
         if self.state != other.state {
             return format!("{:#x?}\ninstead of {:#x?}", other.state, self.state);
         }
@@ -184,7 +184,7 @@ const BEFORE: u64 = 64;
 const PAD: u64 = 24;
 
 impl Home {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let base = map(0x2000_0000_0000, 0x4000);
         let near = map(base + 0x4000_0000, 0x1000);
         let far = map(base + 0x400_0000_0000, 0x1000);
@@ -218,15 +218,15 @@ impl Home {
         home
     }
 
-    pub fn layout(&self) -> Layout {
+    pub(crate) fn layout(&self) -> Layout {
         self.layout.clone()
     }
 
-    pub fn near_copy(&self) -> u64 {
+    pub(crate) fn near_copy(&self) -> u64 {
         self.near + 64
     }
 
-    pub fn far_copy(&self) -> u64 {
+    pub(crate) fn far_copy(&self) -> u64 {
         self.far + 64
     }
 
@@ -247,18 +247,18 @@ impl Home {
     }
 
     /// The sequence; what it falls through to is pad 0.
-    pub fn put_original(&self, bytes: &[u8]) {
+    pub(crate) fn put_original(&self, bytes: &[u8]) {
         assert!(bytes.len() <= 48);
         let end = self.layout.code + bytes.len() as u64;
         self.put(self.layout.code, bytes);
         self.put(end, &self.pad_code(end, 0));
     }
 
-    pub fn put_copy(&self, at: u64, bytes: &[u8]) {
+    pub(crate) fn put_copy(&self, at: u64, bytes: &[u8]) {
         self.put(at, bytes);
     }
 
-    pub fn random_state(&self, random: &mut Random) -> Outcome {
+    pub(crate) fn random_state(&self, random: &mut Random) -> Outcome {
         let mut registers = [0; 16];
         registers.fill_with(|| random.next());
         if random.below(2) == 0 {
@@ -283,7 +283,7 @@ impl Home {
     }
 
     /// Runs `code`, which pops at most `pops` times.
-    pub fn run(&self, code: u64, start: &Outcome, pops: u64) -> Outcome {
+    pub(crate) fn run(&self, code: u64, start: &Outcome, pops: u64) -> Outcome {
         let _running = RUNNING.lock().unwrap_or_else(|e| e.into_inner());
         self.put(self.stack, &start.stack);
         self.put(self.layout.data, &start.data);
