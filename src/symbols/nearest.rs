@@ -1,7 +1,7 @@
 //! Names that resemble one that was not found.
 //!
 //! First names whose last part is the same (`parse` of another module), then
-//! names whose last part is a few edits away. The work is bounded: a process
+//! names whose last part is a few edits away or contains what was asked for. The work is bounded: a process
 //! with a million names gets an answer from the first hundred thousands.
 
 use super::image::Image;
@@ -59,15 +59,23 @@ impl Search<'_> {
                 return;
             }
             self.demangled += 1;
-        } else if base.len().abs_diff(self.wanted.len()) > self.wanted.len() / 3 + 1 {
+        } else if base.len().abs_diff(self.wanted.len()) > self.wanted.len() / 3 + 1
+            && !base.contains(self.wanted)
+        {
             return;
         }
         let name = named.name.display();
         let last = last_part(&name);
         // A third of the letters may be wrong.
         let allowed = self.wanted.len() / 3 + usize::from(self.wanted.len() > 3);
-        let Some(edits) = distance(self.wanted, last, allowed) else {
-            return;
+        // A name that was begun, or is part of a longer one, is as near as one
+        // wrong letter.
+        let part_of = self.wanted.len() > 3 && last.contains(self.wanted);
+        let edits = match distance(self.wanted, last, allowed) {
+            Some(edits) if part_of => edits.min(1),
+            Some(edits) => edits,
+            None if part_of => 1,
+            None => return,
         };
         // Parts of the path that are missing weigh as much as wrong letters.
         let parts = self.query.split("::").filter(|part| !name.contains(part));

@@ -93,7 +93,9 @@ fn check_against_others(image: &Image, bytes: &[u8]) {
         while let Some(entry) = entries.next().unwrap() {
             if let CieOrFde::Fde(partial) = entry {
                 let fde = partial.parse(EhFrame::cie_from_offset).unwrap();
-                covers(table, fde.initial_address(), fde.len());
+                // A signal trampoline is described from the byte before it on.
+                let early = u64::from(fde.cie().is_signal_trampoline());
+                covers(table, fde.initial_address() + early, fde.len() - early);
                 descriptions += 1;
             }
         }
