@@ -11,6 +11,7 @@
 //! is not midair's goes to the handler that was there before. What this cannot
 //! do: a thread that blocks SIGTRAP is killed by the kernel when it traps.
 
+use std::cell::Cell;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -25,8 +26,21 @@ struct Table {
 
 static TABLE: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
 static WRITERS: Mutex<()> = Mutex::new(());
-/// What SIGTRAP did before; leaked, as a handler may be reading it.
-static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());
+/// What SIGTRAP did before midair's handler was installed, the latest first:
+/// there are several if others were installed in front of it since. Leaked, as
+/// a handler may be reading it.
+static PREVIOUS: AtomicPtr<Previous> = AtomicPtr::new(ptr::null_mut());
+
+struct Previous {
+    action: libc::sigaction,
+    older: *const Previous,
+}
+
+thread_local! {
+    /// How many handlers this thread has chained to and not come back from. One
+    /// that was installed in front of midair's may chain to midair's in turn.
+    static CHAINED: Cell<usize> = const { Cell::new(0) };
+}
 
 impl Table {
     fn with_capacity(capacity: usize) -> Self {
@@ -112,7 +126,12 @@ pub(crate) fn ensure_handler() -> io::Result<()> {
     if current.sa_sigaction == handler as usize {
         return Ok(());
     }
-    PREVIOUS.store(Box::leak(Box::new(current)), Ordering::Release);
+    let older = PREVIOUS.load(Ordering::Acquire);
+    let previous = Box::leak(Box::new(Previous {
+        action: current,
+        older,
+    }));
+    PREVIOUS.store(previous, Ordering::Release);
     // SAFETY: all zeros is a valid sigaction: no flags, an empty mask.
     let mut ours: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     ours.sa_sigaction = handler as usize;
@@ -150,21 +169,19 @@ fn chain(
     context: *mut libc::c_void,
     raised_by_code: bool,
 ) {
+    let depth = CHAINED.get();
     // SAFETY: leaked when it was stored, never freed.
-    let previous = unsafe { PREVIOUS.load(Ordering::Acquire).as_ref() };
-    match previous.map_or(libc::SIG_DFL, |p| p.sa_sigaction) {
+    let mut previous = unsafe { PREVIOUS.load(Ordering::Acquire).as_ref() };
+    for _ in 0..depth {
+        // SAFETY: as above.
+        previous = previous.and_then(|p| unsafe { p.older.as_ref() });
+    }
+    let previous = previous.map(|p| &p.action);
+    match previous.map_or(libc::SIG_DFL, |action| action.sa_sigaction) {
         libc::SIG_IGN if !raised_by_code => {}
-        libc::SIG_DFL | libc::SIG_IGN => {
-            // The default is to die of it; so does an ignored trap.
-            // SAFETY: both are async-signal-safe; zeros are a valid sigaction,
-            // the default one.
-            unsafe {
-                let default: libc::sigaction = MaybeUninit::zeroed().assume_init();
-                libc::sigaction(signal, &default, ptr::null_mut());
-                libc::raise(signal);
-            }
-        }
+        libc::SIG_DFL | libc::SIG_IGN => die(signal),
         handler => {
+            CHAINED.set(depth + 1);
             let with_info = previous.is_some_and(|p| p.sa_flags & libc::SA_SIGINFO != 0);
             // SAFETY: the address is the handler that someone installed, of
             // the type that its flags say.
@@ -176,6 +193,18 @@ fn chain(
                     std::mem::transmute::<usize, extern "C" fn(i32)>(handler)(signal);
                 }
             }
+            CHAINED.set(depth);
         }
+    }
+}
+
+/// The default is to die of it; so does a trap that is ignored.
+fn die(signal: i32) {
+    // SAFETY: all of these are async-signal-safe; zeros are a valid sigaction,
+    // the default one.
+    unsafe {
+        let default: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        libc::sigaction(signal, &default, ptr::null_mut());
+        libc::raise(signal);
     }
 }

@@ -23,7 +23,11 @@ pub(super) fn page(report: &Report) -> String {
         None => styled(BAD, "refused"),
     };
     line(&mut text, &format!("  strategy   {strategy}"));
-    line(&mut text, &format!("  loaded at  {} (an example)", report.loaded_at));
+    let loaded_at = match report.loaded_at.as_str() {
+        "0x0" => "its own addresses".to_owned(),
+        example => format!("{example} (an example)"),
+    };
+    line(&mut text, &format!("  loaded at  {loaded_at}"));
     if let Some(refusal) = &report.refusal {
         line(&mut text, &format!("  {}", styled(BAD, obstacle(refusal))));
         line(&mut text, &format!("  {}", refusal.remedy));

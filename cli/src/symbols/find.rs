@@ -8,6 +8,8 @@ use midair::symbols::{
     SymbolError, file_symbols,
 };
 use serde::Serialize;
+use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Names given where there is none that matches.
@@ -132,9 +134,12 @@ impl Search {
     fn finish(self, glob: &str) -> Result<Found, Error> {
         let Self { mut rows, mut nearest, unreadable } = self;
         if rows.is_empty() {
-            let last = |name: &str| name.rsplit("::").next().map(str::to_owned);
-            nearest.sort_by_key(|name| {
-                (last(name) != last(glob), name.len().abs_diff(glob.len()), name.clone())
+            let last = |name: &str| name.rsplit("::").next().unwrap_or_default().to_owned();
+            let wanted = last(glob);
+            nearest.sort_by_cached_key(|name| {
+                let last = last(name);
+                let same = last.bytes().zip(wanted.bytes()).take_while(|(a, b)| a == b).count();
+                (Reverse(same), last.len().abs_diff(wanted.len()), name.clone())
             });
             nearest.dedup();
             nearest.truncate(NEAREST);
@@ -142,7 +147,7 @@ impl Search {
             return Err(SymbolError::NotFound { query, nearest, unreadable }.into());
         }
         // Both readings of a glob may have found the same.
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         rows.retain(|row| seen.insert((row.address.clone(), row.kind)));
         let not_searched = unreadable.iter().map(|(_, error)| error.to_string()).collect();
         Ok(Found { symbols: rows, not_searched })
