@@ -6,12 +6,14 @@
 //! - [`registry`]: all sites, behind one lock; every change goes through it.
 //! - [`handle`]: [`RawPatch`] and [`Patch`], which take a patch off when dropped.
 //! - [`transaction`]: many changes, all or none.
+//! - [`fork`]: the locks across a fork.
 //! - [`function`], [`closure`]: function pointers and closures as replacements.
 //!
 //! Calls of patched functions never come here: they go through code and one
 //! pointer. Only changes take the lock.
 
 mod closure;
+mod fork;
 mod function;
 mod handle;
 mod locate;

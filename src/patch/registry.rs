@@ -3,6 +3,7 @@
 //! Every change is made here: put a layer on, turn it on or off, take it off,
 //! alone or many together. The lock is never held while a user's code runs.
 
+use super::fork;
 use super::locate::Located;
 use super::plan::Prepared;
 use super::site::{Layer, Site, Staged};
@@ -29,13 +30,19 @@ pub(super) struct Registry {
     next_id: u64,
 }
 
+/// The registry's lock, whatever is behind it.
+pub(super) type Guard = MutexGuard<'static, Option<Registry>>;
+
+pub(super) fn lock() -> Guard {
+    REGISTRY.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
 /// The registry, locked.
-pub(super) struct Locked(MutexGuard<'static, Option<Registry>>);
+pub(super) struct Locked(Guard);
 
 pub(super) fn registry() -> Locked {
-    let mut guard = REGISTRY
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    fork::prepare();
+    let mut guard = lock();
     guard.get_or_insert_with(|| Registry {
         sites: HashMap::new(),
         arena: Arena::new(),

@@ -43,6 +43,7 @@ pub use address::{FileAddress, Slide};
 pub use error::{ImageError, ModuleError, SymbolError};
 pub use extents::{Extent, ExtentSource, FunctionTable};
 pub use image::{Image, Machine};
+pub(crate) use module::{ListGuard, lock_list};
 pub use module::{Module, ModuleRole, module_at, modules};
 pub use problem::{DebugFileError, Problem};
 pub use process::ForeignModule;

@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::address::{FileAddress, Slide};
 use super::error::{ImageError, ModuleError};
@@ -56,6 +56,18 @@ type FileIdentity = (u64, u64, u64, i64, i64);
 struct Cache {
     counts: Option<Counts>,
     modules: Vec<Arc<Module>>,
+}
+
+/// The list of modules, locked.
+pub(crate) struct ListGuard {
+    _cache: MutexGuard<'static, Cache>,
+}
+
+/// Keeps other threads from the list, while this one forks.
+pub(crate) fn lock_list() -> ListGuard {
+    ListGuard {
+        _cache: CACHE.lock().unwrap_or_else(PoisonError::into_inner),
+    }
 }
 
 static CACHE: Mutex<Cache> = Mutex::new(Cache {
