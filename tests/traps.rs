@@ -50,7 +50,10 @@ fn counts() -> (u32, u32) {
 fn traps_of_others_reach_handlers_from_before_and_from_after() {
     let fixtures = Fixtures::load().unwrap();
     // Its entry can only be left by a breakpoint.
-    let shape = SHAPES.iter().find(|s| s.name == "shape_call_callback_early").unwrap();
+    let shape = SHAPES
+        .iter()
+        .find(|s| s.name == "shape_call_callback_early")
+        .unwrap();
     let target = fixtures.address(shape.name).unwrap();
     let patch = || {
         // SAFETY: a pass-through.
@@ -61,7 +64,10 @@ fn traps_of_others_reach_handlers_from_before_and_from_after() {
             assert_eq!(fixtures.call(shape, a, b).unwrap(), (shape.expected)(a, b));
         }
     };
-    assert_eq!(midair::can_patch(target).unwrap().strategy, midair::Strategy::Breakpoint);
+    assert_eq!(
+        midair::can_patch(target).unwrap().strategy,
+        midair::Strategy::Breakpoint
+    );
 
     install(first);
     let patched = patch();

@@ -11,6 +11,7 @@ use std::ops::Range;
 const LOWEST: u64 = 0x1_0000;
 /// The end of the user's half of the address space, four-level paging.
 const HIGHEST: u64 = 0x7fff_ffff_f000;
+const PAGE: u64 = 4096;
 
 /// The part of the address space that a file leaves to others.
 #[derive(Clone, Debug)]
@@ -19,10 +20,10 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    /// All that a process can have, without `taken`.
+    /// All that a process can have, without the pages of `taken`.
     pub(crate) fn without(taken: Range<u64>) -> Self {
-        let below = LOWEST..taken.start.min(HIGHEST);
-        let above = taken.end.max(LOWEST)..HIGHEST;
+        let below = LOWEST..(taken.start / PAGE * PAGE).min(HIGHEST);
+        let above = taken.end.div_ceil(PAGE).saturating_mul(PAGE).max(LOWEST)..HIGHEST;
         Self { free: [below, above].map(|range| i128::from(range.start)..i128::from(range.end)) }
     }
 

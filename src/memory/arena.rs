@@ -13,7 +13,7 @@
 //! Memory is given back only while nobody can have seen it (a patch that was
 //! planned and not made). What a thread may be executing stays.
 
-use super::layout::{map_at, map_near, page_size};
+use super::layout::{map_anywhere, map_at, map_near, page_size};
 use midair_arch::x86_64::{Byte, INT3};
 use std::collections::BTreeMap;
 use std::io;
@@ -46,6 +46,15 @@ struct Block {
 /// A page of punned gates: which of its bytes are in use.
 type Page = Box<[bool]>;
 
+/// Where memory has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// In reach of a jump at this address.
+    Of(usize),
+    /// Anywhere: a trap handler leads there.
+    Anywhere,
+}
+
 /// All memory that midair made near targets.
 pub(crate) struct Arena {
     blocks: Vec<Block>,
@@ -60,30 +69,36 @@ impl Arena {
         }
     }
 
-    /// `len` bytes for code in reach of `target`.
-    pub(crate) fn code(&mut self, target: usize, len: usize) -> io::Result<usize> {
+    /// `len` bytes for code.
+    pub(crate) fn code(&mut self, reach: Reach, len: usize) -> io::Result<usize> {
         let units = len.div_ceil(UNIT);
-        for block in self.blocks.iter_mut().filter(|b| b.reaches(target)) {
+        for block in self.blocks.iter_mut().filter(|b| b.is_in(reach)) {
             if let Some(at) = block.take_units(units) {
                 return Ok(at);
             }
         }
-        self.add_block(target)?
+        self.add_block(reach)?
             .take_units(units)
             .ok_or_else(out_of_memory)
     }
 
-    /// A pointer slot in reach of `target` and of all gates made for it.
-    pub(crate) fn slot(&mut self, target: usize) -> io::Result<Slot> {
+    /// `len` bytes for code, near to `target` if that can be had.
+    pub(crate) fn code_if_possible_near(&mut self, target: usize, len: usize) -> io::Result<usize> {
+        self.code(Reach::Of(target), len)
+            .or_else(|_| self.code(Reach::Anywhere, len))
+    }
+
+    /// A pointer slot, in reach of all gates that are made for the same place.
+    pub(crate) fn slot(&mut self, reach: Reach) -> io::Result<Slot> {
         let found = self
             .blocks
             .iter_mut()
-            .filter(|b| b.reaches(target))
+            .filter(|b| b.is_in(reach))
             .find_map(Block::take_slot);
         let at = match found {
             Some(at) => at,
             None => self
-                .add_block(target)?
+                .add_block(reach)?
                 .take_slot()
                 .ok_or_else(out_of_memory)?,
         };
@@ -111,14 +126,13 @@ impl Arena {
         }
     }
 
-    fn add_block(&mut self, target: usize) -> io::Result<&mut Block> {
+    fn add_block(&mut self, reach: Reach) -> io::Result<&mut Block> {
         let (code, slots) = (BLOCK_CODE, BLOCK_SLOTS);
-        let start = map_near(
-            target,
-            code + slots,
-            REACH,
-            libc::PROT_READ | libc::PROT_EXEC,
-        )?;
+        let rights = libc::PROT_READ | libc::PROT_EXEC;
+        let start = match reach {
+            Reach::Of(target) => map_near(target, code + slots, REACH, rights)?,
+            Reach::Anywhere => map_anywhere(code + slots, rights)?,
+        };
         // SAFETY: the pages were mapped just now and nobody knows of them.
         let done = unsafe {
             libc::mprotect(
@@ -186,8 +200,11 @@ impl Block {
         self.start + BLOCK_CODE..self.start + BLOCK_CODE + BLOCK_SLOTS
     }
 
-    fn reaches(&self, target: usize) -> bool {
-        self.start.abs_diff(target) < REACH - BLOCK_CODE - BLOCK_SLOTS
+    fn is_in(&self, reach: Reach) -> bool {
+        match reach {
+            Reach::Of(target) => self.start.abs_diff(target) < REACH - BLOCK_CODE - BLOCK_SLOTS,
+            Reach::Anywhere => true,
+        }
     }
 
     fn take_units(&mut self, count: usize) -> Option<usize> {

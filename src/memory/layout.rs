@@ -34,6 +34,17 @@ pub(crate) fn map_at(at: usize, len: usize, protection: i32) -> io::Result<usize
     Ok(at)
 }
 
+/// Maps `len` fresh private bytes wherever the kernel likes.
+pub(crate) fn map_anywhere(len: usize, protection: i32) -> io::Result<usize> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: replaces nothing.
+    let got = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, -1, 0) };
+    match got {
+        libc::MAP_FAILED => Err(io::Error::last_os_error()),
+        at => Ok(at as usize),
+    }
+}
+
 /// Maps `len` bytes as near to `target` as there is room, at most `reach` away
 /// from it to their farther end.
 pub(crate) fn map_near(

@@ -5,7 +5,7 @@
 
 use super::locate::Located;
 use super::registry::{Claims, registry};
-use crate::memory::arena::{Arena, Slot};
+use crate::memory::arena::{Arena, Reach, Slot};
 use crate::threads::count;
 use midair_arch::x86_64::{self, Byte, Displaced, Relocated, Rung, Strategy, jumps};
 use midair_arch::{CopyAddress, Gap, Reason, Refusal, Surroundings, TargetAddress};
@@ -152,6 +152,7 @@ pub(super) struct Prepared {
     pub(super) copy: usize,
     pub(super) copied: Relocated,
     pub(super) gate: usize,
+    pub(super) gate_code: [u8; jumps::INDIRECT],
     /// Whether the gate's address makes every boundary a trap.
     pub(super) trapping: bool,
     pub(super) slot: Slot,
@@ -167,8 +168,6 @@ impl Prepared {
         alone: bool,
     ) -> Result<Self, Refusal> {
         let refuse = |reason| Refusal::new(located.analysis.address(), 0, reason);
-        let no_memory = |_| refuse(Reason::NoMemoryInReach);
-        let slot = arena.slot(located.target).map_err(no_memory)?;
         let mut passed_over = Vec::new();
         for strategy in Strategy::LADDER {
             let tried = located
@@ -183,7 +182,7 @@ impl Prepared {
                         .map(|()| rung)
                         .map_err(refuse)
                 })
-                .and_then(|rung| Self::place(located, rung, arena, slot, alone));
+                .and_then(|rung| Self::place(located, rung, arena, alone));
             match tried {
                 Ok(mut prepared) => {
                     prepared.passed_over = passed_over;
@@ -192,7 +191,6 @@ impl Prepared {
                 Err(refusal) => passed_over.push((strategy, refusal)),
             }
         }
-        arena.free_slot(slot);
         let (_, last) = passed_over.pop().ok_or_else(|| refuse(Reason::NotCode))?;
         Err(match located.name() {
             Some(name) => last.with_symbol(name),
@@ -204,13 +202,11 @@ impl Prepared {
         located: &Located,
         rung: Rung,
         arena: &mut Arena,
-        slot: Slot,
         alone: bool,
     ) -> Result<Self, Refusal> {
-        let target = located.target;
         let refuse = |reason| Refusal::new(located.analysis.address(), 0, reason);
-        let needs_traps =
-            rung.boundaries().next().is_some() && !(located.analysis.is_complete() && alone);
+        let has_boundaries = rung.boundaries().next().is_some();
+        let needs_traps = has_boundaries && !(located.analysis.is_complete() && alone);
         if needs_traps && rung.strategy == Strategy::ShortJump {
             let bytes = rung
                 .entry_bytes(0)
@@ -219,62 +215,43 @@ impl Prepared {
                 return Err(refuse(Reason::NoPaddingInReach));
             }
         }
-        let copy = arena
-            .code(target, MOST_COPY)
-            .map_err(|_| refuse(Reason::NoMemoryInReach))?;
-        let to = CopyAddress::new(copy as u64);
-        let copied = x86_64::relocate(
-            located.analysis.address(),
-            &rung.displaced,
-            rung.resume(),
-            to,
-        );
-        let copied = match copied {
-            Ok(copied) => copied,
-            Err(refusal) => {
-                arena.free_code(copy, MOST_COPY);
-                return Err(refusal);
-            }
+        let prescribed = is_prescribed(&rung, needs_traps);
+        let copied = place_copy(located, &rung, arena, !prescribed)?;
+        let trapping = prescribed || !has_boundaries;
+        let (copy, copied) = copied;
+        let copy_len = copied.bytes.len().next_multiple_of(16);
+        let end_of_jump = rung.jump.get() as usize + x86_64::JUMP;
+        let gate = match prescribed {
+            false => Some(copy + copy_len),
+            true => arena
+                .punned(end_of_jump, rung.pattern, jumps::INDIRECT)
+                .ok(),
         };
-        // The gate stands behind the copy unless its address is prescribed.
-        let free_pattern = rung.pattern.iter().all(|byte| match byte {
-            Byte::Free => true,
-            Byte::Trap => !needs_traps,
-            Byte::Fixed(_) => false,
-        }) || rung.strategy == Strategy::Breakpoint
-            || rung.strategy == Strategy::ShortJump;
-        let gate = copied.bytes.len().next_multiple_of(16);
-        let kept = if free_pattern {
-            gate + jumps::INDIRECT
-        } else {
-            gate
-        };
-        let unused = kept.next_multiple_of(16);
-        if unused < MOST_COPY {
-            arena.free_code(copy + unused, MOST_COPY - unused);
+        let slot = arena.slot(Reach::Of(copy)).ok();
+        let code = gate
+            .zip(slot)
+            .and_then(|(gate, slot)| gate_code(gate, slot));
+        if let (Some(gate), Some(slot), Some(gate_code)) = (gate, slot, code) {
+            return Ok(Self {
+                rung,
+                copy,
+                copied,
+                gate,
+                gate_code,
+                trapping,
+                slot,
+                passed_over: Vec::new(),
+            });
         }
-        let gate = if free_pattern {
-            copy + gate
-        } else {
-            let end = rung.jump.get() as usize + x86_64::JUMP;
-            match arena.punned(end, rung.pattern, jumps::INDIRECT) {
-                Ok(gate) => gate,
-                Err(_) => {
-                    arena.free_code(copy, unused);
-                    return Err(refuse(Reason::NoMemoryInReach));
-                }
-            }
-        };
-        let trapping = !free_pattern || rung.boundaries().next().is_none();
-        Ok(Self {
-            rung,
-            copy,
-            copied,
-            gate,
-            trapping,
-            slot,
-            passed_over: Vec::new(),
-        })
+        // Nobody has seen any of it.
+        if let Some(slot) = slot {
+            arena.free_slot(slot);
+        }
+        if let Some(gate) = gate {
+            arena.free_code(gate, jumps::INDIRECT);
+        }
+        arena.free_code(copy, copy_len);
+        Err(refuse(Reason::NoMemoryInReach))
     }
 
     /// Gives all memory back: nobody has seen it.
@@ -308,6 +285,57 @@ impl Prepared {
             passed_over: self.passed_over.clone(),
         }
     }
+}
+
+/// Whether the gate has to be at an address that fits the rung's pattern.
+fn is_prescribed(rung: &Rung, needs_traps: bool) -> bool {
+    let is_direct = !matches!(rung.strategy, Strategy::Breakpoint | Strategy::ShortJump);
+    is_direct
+        && rung.pattern.iter().any(|byte| match byte {
+            Byte::Free => false,
+            Byte::Trap => needs_traps,
+            Byte::Fixed(_) => true,
+        })
+}
+
+/// The copy, in memory of its own, with room for a gate behind it if that is
+/// wanted. A breakpoint leads anywhere, the others have to be in reach.
+fn place_copy(
+    located: &Located,
+    rung: &Rung,
+    arena: &mut Arena,
+    room_for_gate: bool,
+) -> Result<(usize, Relocated), Refusal> {
+    let memory = match rung.strategy {
+        Strategy::Breakpoint => arena.code_if_possible_near(located.target, MOST_COPY),
+        _ => arena.code(Reach::Of(located.target), MOST_COPY),
+    };
+    let address = located.analysis.address();
+    let copy = memory.map_err(|_| Refusal::new(address, 0, Reason::NoMemoryInReach))?;
+    let to = CopyAddress::new(copy as u64);
+    let copied = match x86_64::relocate(address, &rung.displaced, rung.resume(), to) {
+        Ok(copied) => copied,
+        Err(refusal) => {
+            arena.free_code(copy, MOST_COPY);
+            return Err(refusal);
+        }
+    };
+    let mut used = copied.bytes.len().next_multiple_of(16);
+    if room_for_gate {
+        used += 16;
+    }
+    if used < MOST_COPY {
+        arena.free_code(copy + used, MOST_COPY - used);
+    }
+    Ok((copy, copied))
+}
+
+/// The code of a gate at `gate` through `slot`, if that is in reach.
+pub(super) fn gate_code(gate: usize, slot: Slot) -> Option<[u8; jumps::INDIRECT]> {
+    jumps::gate(
+        CopyAddress::new(gate as u64),
+        std::ptr::from_ref(slot) as u64,
+    )
 }
 
 /// The copy of the instruction at `address`, if it was displaced.

@@ -34,7 +34,9 @@ pub(super) struct Registry {
 pub(super) type Guard = MutexGuard<'static, Option<Registry>>;
 
 pub(super) fn lock() -> Guard {
-    REGISTRY.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    REGISTRY
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// The registry, locked.
@@ -126,7 +128,10 @@ impl Registry {
     /// Puts `code` into memory near `target`, where it stays.
     pub(super) fn add_code(&mut self, target: usize, code: Vec<u8>) -> Result<usize, Error> {
         let memory = |source| Error::Memory { target, source };
-        let at = self.arena.code(target, code.len()).map_err(memory)?;
+        let at = self
+            .arena
+            .code_if_possible_near(target, code.len())
+            .map_err(memory)?;
         self.staged.push(at, code);
         self.staged
             .write()

@@ -19,14 +19,14 @@
 //! to it directly (*straight*) until something else is wanted.
 
 use super::locate::{Located, read_byte};
-use super::plan::{Plan, Prepared, copy_of};
-use crate::memory::arena::{Arena, Slot};
+use super::plan::{Plan, Prepared, copy_of, gate_code};
+use crate::memory::arena::{Arena, Reach, Slot};
 use crate::memory::write;
 use crate::threads::count::{self, Alone};
 use crate::threads::live::Change;
 use crate::threads::trap;
 use midair_arch::x86_64::{INT3, JUMP, Strategy, jumps};
-use midair_arch::{CopyAddress, Reason, Refusal, TargetAddress};
+use midair_arch::{Reason, Refusal, TargetAddress};
 use region::Protection;
 use std::io;
 use std::sync::atomic::Ordering;
@@ -96,18 +96,10 @@ impl Site {
     }
 
     fn stage_gate(&self, staged: &mut Staged) {
-        let gate = CopyAddress::new(self.prepared.gate as u64);
-        let slot = std::ptr::from_ref(self.prepared.slot) as u64;
-        // The arena gives slots in reach of all gates of a target.
-        let mut code = jumps::gate(gate, slot).map_or_else(Vec::new, |code| code.to_vec());
-        if self.prepared.gate.is_multiple_of(16) {
-            code.resize(16.min(code.len().next_multiple_of(16)), INT3);
+        let mut code = self.prepared.gate_code.to_vec();
+        if self.gate_has_unit() {
+            code.resize(16, INT3);
         }
-        code.truncate(if self.gate_has_unit() {
-            16
-        } else {
-            jumps::INDIRECT
-        });
         staged.push(self.prepared.gate, code);
     }
 
@@ -325,9 +317,14 @@ impl Site {
             };
         }
         let end = rung.jump.get() as usize + JUMP;
-        self.prepared.gate = arena
+        let unable = |_| self.refuse(Reason::NoMemoryInReach);
+        let gate = arena
             .punned(end, rung.pattern, jumps::INDIRECT)
-            .map_err(|_| self.refuse(Reason::NoMemoryInReach))?;
+            .map_err(unable)?;
+        let code = gate_code(gate, self.prepared.slot)
+            .ok_or_else(|| self.refuse(Reason::NoMemoryInReach))?;
+        self.prepared.gate = gate;
+        self.prepared.gate_code = code;
         self.prepared.trapping = true;
         self.stage_gate(staged);
         Ok(())
@@ -425,10 +422,9 @@ impl Site {
 
 impl Stub {
     fn new(target: usize, arena: &mut Arena, staged: &mut Staged) -> io::Result<Self> {
-        let slot = arena.slot(target)?;
-        let at = arena.code(target, jumps::INDIRECT)?;
-        let address = std::ptr::from_ref(slot) as u64;
-        let mut code = jumps::gate(CopyAddress::new(at as u64), address)
+        let at = arena.code_if_possible_near(target, jumps::INDIRECT)?;
+        let slot = arena.slot(Reach::Of(at))?;
+        let mut code = gate_code(at, slot)
             .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?
             .to_vec();
         code.resize(16, INT3);

@@ -36,8 +36,12 @@ pub(super) fn of(report: &Report, subject: &Subject) -> Vec<String> {
             Some(true) => " while other threads run",
             _ => "",
         };
+        let (bytes, are) = match offsets.len() {
+            1 => ("byte", "is a trap"),
+            _ => ("bytes", "are traps"),
+        };
         notes.push(format!(
-            "the byte at {} is a trap{when}: an instruction of the old code begins there, and a \
+            "the {bytes} at {} {are}{when}: there an instruction of the old code begins, and a \
              thread that wakes up at it goes on in the copy",
             offsets.join(", ")
         ));
