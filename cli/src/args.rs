@@ -72,7 +72,9 @@ pub(crate) struct Coverage {
 pub(crate) fn without_cargo(
     args: impl Iterator<Item = OsString>,
 ) -> impl Iterator<Item = OsString> {
-    args.enumerate().filter(|(n, arg)| !(*n == 1 && arg == "midair")).map(|(_, arg)| arg)
+    args.enumerate()
+        .filter(|(n, arg)| !(*n == 1 && arg == "midair"))
+        .map(|(_, arg)| arg)
 }
 
 /// A hexadecimal address, with or without `0x`.
@@ -104,7 +106,13 @@ mod tests {
         let list = |args: &[&str]| -> Vec<OsString> {
             without_cargo(args.iter().map(OsString::from)).collect()
         };
-        assert_eq!(list(&["cargo-midair", "midair", "symbols"]), ["cargo-midair", "symbols"]);
-        assert_eq!(list(&["cargo-midair", "symbols", "midair"]), ["cargo-midair", "symbols", "midair"]);
+        assert_eq!(
+            list(&["cargo-midair", "midair", "symbols"]),
+            ["cargo-midair", "symbols"]
+        );
+        assert_eq!(
+            list(&["cargo-midair", "symbols", "midair"]),
+            ["cargo-midair", "symbols", "midair"]
+        );
     }
 }

@@ -43,11 +43,20 @@ pub(crate) struct Chosen {
 
 impl<'a> Ground<'a> {
     pub(crate) fn of(image: &'a Image) -> Self {
-        let slide = Slide(if image.is_position_independent() { LOADED_AT } else { 0 });
+        let slide = Slide(if image.is_position_independent() {
+            LOADED_AT
+        } else {
+            0
+        });
         let range = image.load_range();
         let taken = range.start.0.saturating_add(slide.0)..range.end.0.saturating_add(slide.0);
         let around = ImageSurroundings { image, slide };
-        Self { image, slide, around, space: Space::without(taken) }
+        Self {
+            image,
+            slide,
+            around,
+            space: Space::without(taken),
+        }
     }
 
     /// Where what is at `at` of the file would be in the process.
@@ -71,18 +80,28 @@ impl<'a> Ground<'a> {
             let rung = analysis.rung(strategy, &self.around);
             match rung.and_then(|rung| self.place(&analysis, rung, copy)) {
                 Ok(chosen) => {
-                    return Ok(Climbed { analysis, passed_over, chosen: Some(chosen) });
+                    return Ok(Climbed {
+                        analysis,
+                        passed_over,
+                        chosen: Some(chosen),
+                    });
                 }
                 Err(refusal) => passed_over.push((strategy, refusal)),
             }
         }
-        Ok(Climbed { analysis, passed_over, chosen: None })
+        Ok(Climbed {
+            analysis,
+            passed_over,
+            chosen: None,
+        })
     }
 
     fn place(&self, analysis: &Analysis, rung: Rung, copy: u64) -> Result<Chosen, Refusal> {
         let refuse = |reason| Refusal::new(analysis.address(), 0, reason);
         if rung.strategy == Strategy::ShortJump && rung.boundaries().next().is_some() {
-            let bytes = rung.entry_bytes(0).ok_or_else(|| refuse(Reason::NoPaddingInReach))?;
+            let bytes = rung
+                .entry_bytes(0)
+                .ok_or_else(|| refuse(Reason::NoPaddingInReach))?;
             if bytes.get(1) != Some(&INT3) {
                 return Err(refuse(Reason::NoPaddingInReach));
             }
@@ -97,8 +116,14 @@ impl<'a> Ground<'a> {
             let gate = self.space.gate(end, rung.pattern);
             gate.ok_or_else(|| refuse(Reason::NoMemoryInReach))?
         };
-        rung.entry_bytes(gate).ok_or_else(|| refuse(Reason::NoMemoryInReach))?;
-        Ok(Chosen { rung, copy: to, copied, gate })
+        rung.entry_bytes(gate)
+            .ok_or_else(|| refuse(Reason::NoMemoryInReach))?;
+        Ok(Chosen {
+            rung,
+            copy: to,
+            copied,
+            gate,
+        })
     }
 }
 

@@ -20,11 +20,22 @@ pub(crate) enum Error {
     /// No function has that name, or none that can be chosen.
     Symbol(SymbolError),
     /// Several functions have that name.
-    Ambiguous { query: String, candidates: Vec<FileSymbol> },
+    Ambiguous {
+        query: String,
+        candidates: Vec<FileSymbol>,
+    },
     /// No function of that name is at the address asked for.
-    NotThere { query: String, at: u64, candidates: Vec<FileSymbol> },
+    NotThere {
+        query: String,
+        at: u64,
+        candidates: Vec<FileSymbol>,
+    },
     /// The address is not the start of a function.
-    InsideFunction { at: u64, start: u64, name: Option<String> },
+    InsideFunction {
+        at: u64,
+        start: u64,
+        name: Option<String>,
+    },
     /// The address is not code.
     NotCode { at: u64, path: PathBuf },
     /// Nothing can be written to stdout.
@@ -57,7 +68,11 @@ impl fmt::Display for Error {
                 list(f, candidates)?;
                 f.write_str("\nchoose one with --at ADDRESS, or use its raw name")
             }
-            Self::NotThere { query, at, candidates } => {
+            Self::NotThere {
+                query,
+                at,
+                candidates,
+            } => {
                 write!(f, "no function `{query}` is at {}; there is:", hex(*at))?;
                 list(f, candidates)
             }
@@ -65,7 +80,12 @@ impl fmt::Display for Error {
                 write!(f, "{} is not the start of a function", hex(*at))?;
                 let name = name.as_deref().unwrap_or("one");
                 let offset = at.wrapping_sub(*start);
-                write!(f, "; it is {} bytes into {name}, ask for {}", hex(offset), hex(*start))
+                write!(
+                    f,
+                    "; it is {} bytes into {name}, ask for {}",
+                    hex(offset),
+                    hex(*start)
+                )
             }
             Self::NotCode { at, path } => {
                 write!(f, "no code is at {} of {}", hex(*at), path.display())?;

@@ -9,6 +9,8 @@ pub(crate) fn open_for_patching(path: &Path) -> Result<Image, Error> {
     let image = Image::open(path)?;
     match image.machine() {
         Machine::X86_64 => Ok(image),
-        _ => Err(Error::Aarch64 { path: path.to_path_buf() }),
+        _ => Err(Error::Aarch64 {
+            path: path.to_path_buf(),
+        }),
     }
 }

@@ -24,7 +24,9 @@ impl Space {
     pub(crate) fn without(taken: Range<u64>) -> Self {
         let below = LOWEST..(taken.start / PAGE * PAGE).min(HIGHEST);
         let above = taken.end.div_ceil(PAGE).saturating_mul(PAGE).max(LOWEST)..HIGHEST;
-        Self { free: [below, above].map(|range| i128::from(range.start)..i128::from(range.end)) }
+        Self {
+            free: [below, above].map(|range| i128::from(range.start)..i128::from(range.end)),
+        }
     }
 
     /// An address for a gate that a jump ending at `end` can lead to with a
@@ -48,7 +50,11 @@ impl Space {
         values
             .map(|value| {
                 // The highest byte has the sign.
-                let value = if open.len() == 4 { i128::from(value as i8) } else { value.into() };
+                let value = if open.len() == 4 {
+                    i128::from(value as i8)
+                } else {
+                    value.into()
+                };
                 at + value * unit
             })
             .filter(|&from| self.overlaps(from..from + unit))
@@ -56,12 +62,16 @@ impl Space {
     }
 
     fn overlaps(&self, range: Range<i128>) -> bool {
-        self.free.iter().any(|free| range.start < free.end && free.start < range.end)
+        self.free
+            .iter()
+            .any(|free| range.start < free.end && free.start < range.end)
     }
 
     fn has_room_at(&self, at: i128) -> bool {
         let end = at + jumps::INDIRECT as i128;
-        self.free.iter().any(|free| free.start <= at && end <= free.end)
+        self.free
+            .iter()
+            .any(|free| free.start <= at && end <= free.end)
     }
 }
 

@@ -20,7 +20,14 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new(name: String, total: u64, unit: &'static str) -> Self {
         let began = Instant::now();
-        Self { name, unit, total, done: AtomicU64::new(0), began, bar: OnceLock::new() }
+        Self {
+            name,
+            unit,
+            total,
+            done: AtomicU64::new(0),
+            began,
+            bar: OnceLock::new(),
+        }
     }
 
     pub(crate) fn advance(&self, by: u64) {

@@ -25,7 +25,11 @@ struct Unreadable {
 
 pub(crate) fn run(args: &Coverage) -> Result<ExitCode, Error> {
     let width = text::width(&args.files);
-    let mut report = Report { files: Vec::new(), unreadable: Vec::new(), total: Tally::total() };
+    let mut report = Report {
+        files: Vec::new(),
+        unreadable: Vec::new(),
+        total: Tally::total(),
+    };
     if !args.json {
         output::print(&text::header(width))?;
     }
@@ -41,7 +45,10 @@ pub(crate) fn run(args: &Coverage) -> Result<ExitCode, Error> {
             Err(error) => {
                 output::error(&error);
                 let file = file.display().to_string();
-                report.unreadable.push(Unreadable { file, error: error.to_string() });
+                report.unreadable.push(Unreadable {
+                    file,
+                    error: error.to_string(),
+                });
             }
         }
     }
@@ -60,7 +67,11 @@ pub(crate) fn run(args: &Coverage) -> Result<ExitCode, Error> {
             good = false;
         }
     }
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn measured(file: &Path) -> Result<Tally, Error> {

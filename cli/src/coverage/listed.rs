@@ -53,7 +53,9 @@ impl Listed {
         obstacle: Obstacle,
         passed_over: &[(Strategy, Refusal)],
     ) -> Self {
-        let shown = ground.image.code(extent.start, extent.size().min(SHOWN) as usize);
+        let shown = ground
+            .image
+            .code(extent.start, extent.size().min(SHOWN) as usize);
         let passed_over = passed_over.iter().map(|(strategy, refusal)| PassedOver {
             strategy: strategy.name(),
             obstacle: Obstacle::new(ground, extent, refusal),
@@ -81,14 +83,22 @@ impl Obstacle {
 
     /// No decision was made: the analysis itself failed.
     pub(super) fn undecided(why: String) -> Self {
-        Self { kind: "Undecided".to_owned(), reason: why, offset: 0, instruction: None }
+        Self {
+            kind: "Undecided".to_owned(),
+            reason: why,
+            offset: 0,
+            instruction: None,
+        }
     }
 }
 
 /// The name of the variant.
 fn kind(reason: &Reason) -> String {
     let text = format!("{reason:?}");
-    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+    text.split(|c: char| !c.is_alphanumeric())
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The instruction at `offset`, at the addresses of the file.

@@ -25,7 +25,11 @@ pub(super) fn file(image: &Image) -> Tally {
     let began = Instant::now();
     let ground = Ground::of(image);
     let extents: Vec<Extent> = image.functions().iter().collect();
-    let progress = Progress::new(output::file_name(image.path()), extents.len() as u64, "functions");
+    let progress = Progress::new(
+        output::file_name(image.path()),
+        extents.len() as u64,
+        "functions",
+    );
     let next = AtomicUsize::new(0);
     let work = || {
         let mut tally = Tally::of(image.path().display().to_string());
@@ -57,7 +61,11 @@ pub(super) fn file(image: &Image) -> Tally {
         tally
     });
     progress.finish();
-    for list in [&mut tally.breakpoints, &mut tally.refused, &mut tally.undecided] {
+    for list in [
+        &mut tally.breakpoints,
+        &mut tally.refused,
+        &mut tally.undecided,
+    ] {
         list.sort_by_key(|listed| (listed.address.len(), listed.address.clone()));
     }
     tally.time = began.elapsed();
@@ -73,7 +81,10 @@ fn decide_or_catch(ground: &Ground<'_>, extent: &Extent) -> Verdict {
 }
 
 fn decide(ground: &Ground<'_>, extent: &Extent) -> Verdict {
-    let copy = ground.target(extent.start).get().wrapping_add(COPY_DISTANCE);
+    let copy = ground
+        .target(extent.start)
+        .get()
+        .wrapping_add(COPY_DISTANCE);
     let listed = |refusal: &Refusal, passed_over: &[(Strategy, Refusal)]| {
         let obstacle = Obstacle::new(ground, extent, refusal);
         Listed::new(ground, extent, obstacle, passed_over)
@@ -87,7 +98,9 @@ fn decide(ground: &Ground<'_>, extent: &Extent) -> Verdict {
         (Some(chosen), _) => {
             let strategy = chosen.rung.strategy;
             // The first rung says what keeps the function from a plain jump.
-            let why = passed_over.first().filter(|_| strategy == Strategy::Breakpoint);
+            let why = passed_over
+                .first()
+                .filter(|_| strategy == Strategy::Breakpoint);
             Verdict::Patchable {
                 strategy,
                 needs_traps: climbed.needs_traps(),

@@ -30,7 +30,11 @@ pub(super) struct Tally {
 
 /// What was decided about one function.
 pub(super) enum Verdict {
-    Patchable { strategy: Strategy, needs_traps: bool, listed: Option<Listed> },
+    Patchable {
+        strategy: Strategy,
+        needs_traps: bool,
+        listed: Option<Listed>,
+    },
     Refused(Listed),
     Undecided(Listed),
 }
@@ -60,7 +64,11 @@ impl Tally {
     pub(super) fn count(&mut self, verdict: Verdict) {
         self.functions += 1;
         match verdict {
-            Verdict::Patchable { strategy, needs_traps, listed } => {
+            Verdict::Patchable {
+                strategy,
+                needs_traps,
+                listed,
+            } => {
                 let rung = Strategy::LADDER.iter().position(|s| *s == strategy);
                 if let Some(count) = rung.and_then(|rung| self.by_strategy.get_mut(rung)) {
                     *count += 1;
@@ -70,7 +78,10 @@ impl Tally {
                 self.breakpoints.extend(listed);
             }
             Verdict::Refused(listed) => {
-                *self.refused_by_reason.entry(listed.obstacle.kind.clone()).or_default() += 1;
+                *self
+                    .refused_by_reason
+                    .entry(listed.obstacle.kind.clone())
+                    .or_default() += 1;
                 self.refused.push(listed);
             }
             Verdict::Undecided(listed) => self.undecided.push(listed),
@@ -104,7 +115,9 @@ impl Tally {
 
     pub(super) fn by(&self, wanted: Strategy) -> u64 {
         let mut counts = Strategy::LADDER.iter().zip(self.by_strategy);
-        counts.find(|(strategy, _)| **strategy == wanted).map_or(0, |(_, count)| count)
+        counts
+            .find(|(strategy, _)| **strategy == wanted)
+            .map_or(0, |(_, count)| count)
     }
 
     /// Those refused, also in a total, which has no lists.

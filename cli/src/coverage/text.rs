@@ -38,7 +38,11 @@ pub(super) fn header(width: usize) -> String {
 pub(super) fn row(tally: &Tally, width: usize) -> String {
     let name = file_name(Path::new(&tally.file));
     let by_jump = format!("{:>8} %", percent(tally.by_jump_percent));
-    let style = if tally.by_jump_percent >= 99.9 { GOOD } else { BAD };
+    let style = if tally.by_jump_percent >= 99.9 {
+        GOOD
+    } else {
+        BAD
+    };
     format!(
         "{name:<width$} {:>9} {:>9} {} {:>8} {:>8} {:>6} {:>6} {:>10} {:>8} {:>7} {:>8.2}\n",
         tally.functions,
@@ -67,15 +71,26 @@ pub(super) fn details(tally: &Tally, all: bool) -> String {
     let name = file_name(Path::new(&tally.file));
     for (reason, count) in &tally.refused_by_reason {
         heading(&mut text, &name, &format!("refused, {reason}: {count}"));
-        let of_reason = tally.refused.iter().filter(|listed| listed.obstacle.kind == *reason);
+        let of_reason = tally
+            .refused
+            .iter()
+            .filter(|listed| listed.obstacle.kind == *reason);
         list(&mut text, of_reason);
     }
     if !tally.undecided.is_empty() {
-        heading(&mut text, &name, &format!("not decided: {}", tally.undecided.len()));
+        heading(
+            &mut text,
+            &name,
+            &format!("not decided: {}", tally.undecided.len()),
+        );
         list(&mut text, tally.undecided.iter());
     }
     if all && !tally.breakpoints.is_empty() {
-        heading(&mut text, &name, &format!("breakpoint: {}", tally.breakpoints.len()));
+        heading(
+            &mut text,
+            &name,
+            &format!("breakpoint: {}", tally.breakpoints.len()),
+        );
         list(&mut text, tally.breakpoints.iter());
     }
     text
@@ -89,12 +104,22 @@ fn list<'a>(text: &mut String, listed: impl Iterator<Item = &'a Listed>) {
     for function in listed {
         let name = function.name.as_deref().unwrap_or("(no name)");
         let about = format!("{} bytes: {}", function.size, function.bytes);
-        let _ = writeln!(text, "  {} {name}, {}", function.address, styled(FAINT, about));
+        let _ = writeln!(
+            text,
+            "  {} {name}, {}",
+            function.address,
+            styled(FAINT, about)
+        );
         if function.passed_over.is_empty() {
             let _ = writeln!(text, "    {}", obstacle(&function.obstacle));
         }
         for rung in &function.passed_over {
-            let _ = writeln!(text, "    not by {}: {}", rung.strategy, obstacle(&rung.obstacle));
+            let _ = writeln!(
+                text,
+                "    not by {}: {}",
+                rung.strategy,
+                obstacle(&rung.obstacle)
+            );
         }
     }
 }
@@ -110,9 +135,14 @@ fn obstacle(obstacle: &Obstacle) -> String {
 pub(super) fn failure(tally: &Tally, min_jump: Option<f64>) -> Option<String> {
     let file = &tally.file;
     if !tally.undecided.is_empty() {
-        return Some(format!("{file}: {} functions were not decided", tally.undecided.len()));
+        return Some(format!(
+            "{file}: {} functions were not decided",
+            tally.undecided.len()
+        ));
     }
     let wanted = min_jump.filter(|wanted| tally.by_jump_percent < *wanted)?;
     let found = percent(tally.by_jump_percent);
-    Some(format!("{file}: {found} % of the functions are left by a jump; {wanted} % are wanted"))
+    Some(format!(
+        "{file}: {found} % of the functions are left by a jump; {wanted} % are wanted"
+    ))
 }

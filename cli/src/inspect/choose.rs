@@ -33,15 +33,25 @@ fn by_name(image: &Image, query: &str, at: Option<u64>) -> Result<Subject, Error
     let query = query.to_owned();
     if let Some(at) = at {
         if !found.iter().any(|symbol| symbol.address.0 == at) {
-            return Err(Error::NotThere { query, at, candidates: found });
+            return Err(Error::NotThere {
+                query,
+                at,
+                candidates: found,
+            });
         }
         found.retain(|symbol| symbol.address.0 == at);
     }
     // An IFUNC and its resolver have one address.
     let first = found.first().map(|symbol| symbol.address);
     match first.filter(|first| found.iter().all(|symbol| symbol.address == *first)) {
-        Some(at) => Ok(Subject { at, symbol: found.into_iter().next() }),
-        None => Err(Error::Ambiguous { query, candidates: found }),
+        Some(at) => Ok(Subject {
+            at,
+            symbol: found.into_iter().next(),
+        }),
+        None => Err(Error::Ambiguous {
+            query,
+            candidates: found,
+        }),
     }
 }
 
@@ -50,10 +60,17 @@ fn at_address(image: &Image, at: FileAddress) -> Result<Subject, Error> {
     if functions.extent(at).is_none() {
         if let Some(around) = functions.containing(at) {
             let name = image.symbol_name_at(around.start);
-            return Err(Error::InsideFunction { at: at.0, start: around.start.0, name });
+            return Err(Error::InsideFunction {
+                at: at.0,
+                start: around.start.0,
+                name,
+            });
         }
         if image.code_end(at).is_none() {
-            return Err(Error::NotCode { at: at.0, path: image.path().to_path_buf() });
+            return Err(Error::NotCode {
+                at: at.0,
+                path: image.path().to_path_buf(),
+            });
         }
     }
     let name = image.symbol_name_at(at);

@@ -17,5 +17,9 @@ pub(crate) fn run(args: &Inspect) -> Result<ExitCode, Error> {
     } else {
         output::print(&text::page(&report))?;
     }
-    Ok(if report.refusal.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.refusal.is_none() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -7,7 +7,11 @@ use midair::symbols::{FileSymbolKind, SymbolBinding};
 
 pub(super) fn of(report: &Report, subject: &Subject) -> Vec<String> {
     let mut notes = Vec::new();
-    if report.before.first().is_some_and(|line| line.text == "endbr64" && !line.changed) {
+    if report
+        .before
+        .first()
+        .is_some_and(|line| line.text == "endbr64" && !line.changed)
+    {
         notes.push("`endbr64` stays first; the jump goes behind it".to_owned());
     }
     if report.strategy == Some(Strategy::Breakpoint.name()) {
@@ -61,7 +65,10 @@ pub(super) fn of(report: &Report, subject: &Subject) -> Vec<String> {
         );
     }
     if !report.aliases.is_empty() {
-        notes.push(format!("a patch reaches its other names too: {}", report.aliases.join(", ")));
+        notes.push(format!(
+            "a patch reaches its other names too: {}",
+            report.aliases.join(", ")
+        ));
     }
     notes
 }

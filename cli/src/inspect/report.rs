@@ -83,7 +83,9 @@ impl Report {
         let mut report = Self {
             name: symbol.map(|symbol| symbol.name.clone()),
             raw_name: symbol.map(|symbol| symbol.raw_name.clone()),
-            aliases: symbol.map(|symbol| symbol.aliases.clone()).unwrap_or_default(),
+            aliases: symbol
+                .map(|symbol| symbol.aliases.clone())
+                .unwrap_or_default(),
             file: file_name(image.path()),
             address: hex(at.0),
             size: extent.map(|extent| extent.size()),
@@ -125,10 +127,13 @@ impl Report {
                 }
             }
         }
-        let passed_over = climbed.passed_over.iter().map(|(strategy, refusal)| PassedOver {
-            strategy: strategy.name(),
-            obstacle: Obstacle::new(refusal),
-        });
+        let passed_over = climbed
+            .passed_over
+            .iter()
+            .map(|(strategy, refusal)| PassedOver {
+                strategy: strategy.name(),
+                obstacle: Obstacle::new(refusal),
+            });
         self.passed_over = passed_over.collect();
     }
 
@@ -138,12 +143,23 @@ impl Report {
         let place = rung.place.get();
         let displaced = place..rung.resume().get();
         let before = listing(ground, at, |address| displaced.contains(&address));
-        let end = before.iter().position(|line| !line.changed && line.number >= displaced.end);
-        let shown = end.map_or(before.len(), |end| end + BEHIND).min(before.len());
-        self.before = before.into_iter().take(shown).map(|line| line.line).collect();
+        let end = before
+            .iter()
+            .position(|line| !line.changed && line.number >= displaced.end);
+        let shown = end
+            .map_or(before.len(), |end| end + BEHIND)
+            .min(before.len());
+        self.before = before
+            .into_iter()
+            .take(shown)
+            .map(|line| line.line)
+            .collect();
         self.strategy = Some(rung.strategy.name());
         self.gate = Some(hex(chosen.gate));
-        self.traps = rung.boundaries().map(|n| n as u64 + (place - target)).collect();
+        self.traps = rung
+            .boundaries()
+            .map(|n| n as u64 + (place - target))
+            .collect();
         self.after = after(ground, at, chosen);
         let copy = x86_64::disassemble(&chosen.copied.bytes, chosen.copy.get());
         let original: Vec<&[u8]> = rung.displaced.iter().map(|d| d.bytes.as_slice()).collect();
@@ -194,13 +210,20 @@ struct Numbered {
 /// The first instructions of the function as they stand in the file.
 fn listing(ground: &Ground<'_>, at: FileAddress, changed: impl Fn(u64) -> bool) -> Vec<Numbered> {
     let functions = ground.image.functions();
-    let end = functions.extent(at).map(|extent| extent.end).or(ground.image.code_end(at));
+    let end = functions
+        .extent(at)
+        .map(|extent| extent.end)
+        .or(ground.image.code_end(at));
     let len = end.map_or(0, |end| end.0.saturating_sub(at.0)).min(SHOWN);
     let code = ground.image.code(at, len as usize).unwrap_or_default();
     let lines = x86_64::disassemble(code, ground.target(at).get()).into_iter();
     let numbered = lines.map(|line| {
         let changed = changed(line.address);
-        Numbered { number: line.address, line: Line::new(&line, changed), changed }
+        Numbered {
+            number: line.address,
+            line: Line::new(&line, changed),
+            changed,
+        }
     });
     numbered.collect()
 }
@@ -215,12 +238,24 @@ fn after(ground: &Ground<'_>, at: FileAddress, chosen: &Chosen) -> Vec<Line> {
         .map(|line| line.line)
         .collect();
     let put = |lines: &mut Vec<Line>, bytes: &[u8], at: u64| {
-        lines.extend(x86_64::disassemble(bytes, at).iter().map(|line| Line::new(line, true)));
+        lines.extend(
+            x86_64::disassemble(bytes, at)
+                .iter()
+                .map(|line| Line::new(line, true)),
+        );
     };
-    put(&mut lines, &rung.entry_bytes(chosen.gate).unwrap_or_default(), place);
+    put(
+        &mut lines,
+        &rung.entry_bytes(chosen.gate).unwrap_or_default(),
+        place,
+    );
     if rung.strategy == Strategy::ShortJump {
         let jump = rung.jump.get();
-        put(&mut lines, &jumps::near(jump, chosen.gate).unwrap_or_default(), jump);
+        put(
+            &mut lines,
+            &jumps::near(jump, chosen.gate).unwrap_or_default(),
+            jump,
+        );
     }
     lines
 }

@@ -7,7 +7,10 @@ use std::fmt::Write as _;
 pub(super) fn page(report: &Report) -> String {
     let mut text = String::new();
     let name = report.name.as_deref().unwrap_or("(no name)");
-    line(&mut text, &format!("{} in {}", styled(STRONG, name), report.file));
+    line(
+        &mut text,
+        &format!("{} in {}", styled(STRONG, name), report.file),
+    );
     if let Some(raw) = report.raw_name.as_ref().filter(|raw| *raw != name) {
         line(&mut text, &format!("  raw name   {raw}"));
     }
@@ -17,7 +20,13 @@ pub(super) fn page(report: &Report) -> String {
         None => "size unknown".to_owned(),
     };
     let end = report.end_known_from;
-    line(&mut text, &format!("  address    {}, {size} (end known from {end})", report.address));
+    line(
+        &mut text,
+        &format!(
+            "  address    {}, {size} (end known from {end})",
+            report.address
+        ),
+    );
     let strategy = match report.strategy {
         Some(strategy) => styled(GOOD, strategy),
         None => styled(BAD, "refused"),
@@ -35,14 +44,23 @@ pub(super) fn page(report: &Report) -> String {
     section(&mut text, "before", &report.before);
     section(&mut text, "after", &report.after);
     if let Some(gate) = &report.gate {
-        line(&mut text, &format!("\n{} at {gate}: jumps to the replacement", styled(STRONG, "gate")));
+        line(
+            &mut text,
+            &format!(
+                "\n{} at {gate}: jumps to the replacement",
+                styled(STRONG, "gate")
+            ),
+        );
     }
     section(&mut text, "copy", &report.copy);
     if !report.passed_over.is_empty() {
         line(&mut text, &format!("\n{}", styled(STRONG, "passed over")));
     }
     for rung in &report.passed_over {
-        line(&mut text, &format!("  {}: {}", rung.strategy, obstacle(&rung.obstacle)));
+        line(
+            &mut text,
+            &format!("  {}: {}", rung.strategy, obstacle(&rung.obstacle)),
+        );
     }
     if !report.notes.is_empty() {
         line(&mut text, &format!("\n{}", styled(STRONG, "notes")));
@@ -64,9 +82,18 @@ fn section(text: &mut String, title: &str, lines: &[Line]) {
     }
     line(text, &format!("\n{}", styled(STRONG, title)));
     for instruction in lines {
-        let Line { address, bytes, text: code, changed } = instruction;
+        let Line {
+            address,
+            bytes,
+            text: code,
+            changed,
+        } = instruction;
         let address = address.trim_start_matches("0x");
-        let (mark, style) = if *changed { ('>', CHANGED) } else { (' ', FAINT) };
+        let (mark, style) = if *changed {
+            ('>', CHANGED)
+        } else {
+            (' ', FAINT)
+        };
         let content = format!("{mark} {address:>12}  {bytes:<30} {code}");
         line(text, &styled(style, content));
     }

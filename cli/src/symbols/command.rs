@@ -28,13 +28,17 @@ pub(crate) fn run(args: &Symbols) -> Result<ExitCode, Error> {
 
 /// A number that is a live process means that process.
 fn target(text: &Path) -> Result<Target<'_>, Error> {
-    let digits = text.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let digits = text
+        .to_str()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let Some(digits) = digits.filter(|digits| !digits.is_empty()) else {
         return Ok(Target::File(text));
     };
     match digits.parse() {
         Ok(pid) if Path::new("/proc").join(digits).is_dir() => Ok(Target::Process(pid)),
         _ if text.exists() => Ok(Target::File(text)),
-        _ => Err(Error::NoProcess { text: digits.to_owned() }),
+        _ => Err(Error::NoProcess {
+            text: digits.to_owned(),
+        }),
     }
 }

@@ -73,8 +73,13 @@ pub(crate) fn binding(binding: SymbolBinding) -> &'static str {
 pub(super) fn in_file(path: &Path, glob: &str) -> Result<Found, Error> {
     let image = Image::open(path)?;
     let symbols = file_symbols(&image, glob)?.into_iter();
-    let symbols = symbols.map(|symbol| Row::new(path, Slide(0), symbol)).collect();
-    Ok(Found { symbols, ..Found::default() })
+    let symbols = symbols
+        .map(|symbol| Row::new(path, Slide(0), symbol))
+        .collect();
+    Ok(Found {
+        symbols,
+        ..Found::default()
+    })
 }
 
 /// As a query in the process itself would: a name is a path first, and
@@ -112,7 +117,9 @@ struct Search {
 
 impl Search {
     fn module(&mut self, module: &ForeignModule, glob: &str) {
-        let opened = module.image().and_then(|image| Ok((image, module.slide()?)));
+        let opened = module
+            .image()
+            .and_then(|image| Ok((image, module.slide()?)));
         let (image, slide) = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -122,7 +129,9 @@ impl Search {
         };
         match file_symbols(image, glob) {
             Ok(symbols) => {
-                let rows = symbols.into_iter().map(|s| Row::new(module.path(), slide, s));
+                let rows = symbols
+                    .into_iter()
+                    .map(|s| Row::new(module.path(), slide, s));
                 self.rows.extend(rows);
             }
             Err(SymbolError::NotFound { nearest, .. }) => self.nearest.extend(nearest),
@@ -132,24 +141,47 @@ impl Search {
     }
 
     fn finish(self, glob: &str) -> Result<Found, Error> {
-        let Self { mut rows, mut nearest, unreadable } = self;
+        let Self {
+            mut rows,
+            mut nearest,
+            unreadable,
+        } = self;
         if rows.is_empty() {
             let last = |name: &str| name.rsplit("::").next().unwrap_or_default().to_owned();
             let wanted = last(glob);
             nearest.sort_by_cached_key(|name| {
                 let last = last(name);
-                let same = last.bytes().zip(wanted.bytes()).take_while(|(a, b)| a == b).count();
-                (Reverse(same), last.len().abs_diff(wanted.len()), name.clone())
+                let same = last
+                    .bytes()
+                    .zip(wanted.bytes())
+                    .take_while(|(a, b)| a == b)
+                    .count();
+                (
+                    Reverse(same),
+                    last.len().abs_diff(wanted.len()),
+                    name.clone(),
+                )
             });
             nearest.dedup();
             nearest.truncate(NEAREST);
             let query = glob.to_owned();
-            return Err(SymbolError::NotFound { query, nearest, unreadable }.into());
+            return Err(SymbolError::NotFound {
+                query,
+                nearest,
+                unreadable,
+            }
+            .into());
         }
         // Both readings of a glob may have found the same.
         let mut seen = HashSet::new();
         rows.retain(|row| seen.insert((row.address.clone(), row.kind)));
-        let not_searched = unreadable.iter().map(|(_, error)| error.to_string()).collect();
-        Ok(Found { symbols: rows, not_searched })
+        let not_searched = unreadable
+            .iter()
+            .map(|(_, error)| error.to_string())
+            .collect();
+        Ok(Found {
+            symbols: rows,
+            not_searched,
+        })
     }
 }

@@ -6,7 +6,13 @@ use std::fmt::Write as _;
 
 pub(super) fn table(found: &Found) -> String {
     let widest = |of: fn(&super::find::Row) -> usize, least: &str| {
-        found.symbols.iter().map(of).max().unwrap_or(0).max(least.len())
+        found
+            .symbols
+            .iter()
+            .map(of)
+            .max()
+            .unwrap_or(0)
+            .max(least.len())
     };
     let address = widest(|row| row.address.len(), "address");
     let size = widest(|row| row.size.to_string().len(), "size");

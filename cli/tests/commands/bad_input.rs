@@ -9,7 +9,11 @@ const MACHINE: usize = 18;
 const AARCH64: u8 = 183;
 
 fn fails(folder: &Path, args: &[&str], message: &str) {
-    midair(folder, args).assert().code(1).stdout_eq("").stderr_eq(message.to_owned());
+    midair(folder, args)
+        .assert()
+        .code(1)
+        .stdout_eq("")
+        .stderr_eq(message.to_owned());
 }
 
 #[test]
@@ -24,10 +28,18 @@ fn a_missing_file() {
 fn no_elf_file() {
     let folder = folder("bad_text");
     std::fs::write(folder.join("text"), "not code\n").unwrap();
-    fails(&folder, &["inspect", "text", "f"], "error: text is not an ELF file\n");
+    fails(
+        &folder,
+        &["inspect", "text", "f"],
+        "error: text is not an ELF file\n",
+    );
     std::fs::write(folder.join("empty"), "").unwrap();
     for args in [["inspect", "empty", "f"], ["symbols", "empty", "f"]] {
-        midair(&folder, &args).assert().code(1).stdout_eq("").stderr_eq("error: [..]empty[..]\n");
+        midair(&folder, &args)
+            .assert()
+            .code(1)
+            .stdout_eq("")
+            .stderr_eq("error: [..]empty[..]\n");
     }
 }
 
@@ -35,7 +47,10 @@ fn no_elf_file() {
 fn a_truncated_file_is_no_panic() {
     let folder = folder("bad_truncated");
     let whole = std::fs::read(folder.join(LIBRARY)).unwrap();
-    for length in (0..whole.len()).step_by(199).chain([17, 40, 63, 64, 65, 120]) {
+    for length in (0..whole.len())
+        .step_by(199)
+        .chain([17, 40, 63, 64, 65, 120])
+    {
         let name = format!("cut-{length}.so");
         std::fs::write(folder.join(&name), &whole[..length]).unwrap();
         for args in [
@@ -48,7 +63,10 @@ fn a_truncated_file_is_no_panic() {
             let errors = String::from_utf8(output.stderr).unwrap();
             assert!(!errors.contains("panicked"), "{length}: {errors}");
             let code = output.status.code();
-            assert!(code == Some(0) || code == Some(1) && !errors.is_empty(), "{length}: {code:?}");
+            assert!(
+                code == Some(0) || code == Some(1) && !errors.is_empty(),
+                "{length}: {code:?}"
+            );
         }
     }
 }
@@ -63,12 +81,18 @@ fn bytes_that_were_damaged_are_no_panic() {
         let end = (place + 8).min(damaged.len());
         damaged[place..end].fill(0xff);
         std::fs::write(folder.join("damaged.so"), &damaged).unwrap();
-        for args in [vec!["inspect", "damaged.so", "--at", "10000"], vec!["coverage", "damaged.so"]]
-        {
+        for args in [
+            vec!["inspect", "damaged.so", "--at", "10000"],
+            vec!["coverage", "damaged.so"],
+        ] {
             let output = midair(&folder, &args).output().unwrap();
             let errors = String::from_utf8(output.stderr).unwrap();
             assert!(!errors.contains("panicked"), "{place}: {errors}");
-            assert!(matches!(output.status.code(), Some(0 | 1)), "{place}: {:?}", output.status);
+            assert!(
+                matches!(output.status.code(), Some(0 | 1)),
+                "{place}: {:?}",
+                output.status
+            );
         }
     }
 }
@@ -82,8 +106,13 @@ fn a_file_for_another_processor() {
     let message = "error: arm.so has aarch64 code, which midair cannot patch yet; \
                    `symbols` works on it\n";
     fails(&folder, &["inspect", "arm.so", "framed"], message);
-    midair(&folder, &["symbols", "arm.so", "framed"]).assert().success();
-    midair(&folder, &["coverage", "arm.so"]).assert().code(1).stderr_eq(message);
+    midair(&folder, &["symbols", "arm.so", "framed"])
+        .assert()
+        .success();
+    midair(&folder, &["coverage", "arm.so"])
+        .assert()
+        .code(1)
+        .stderr_eq(message);
 }
 
 #[test]
@@ -104,7 +133,11 @@ fn an_ambiguous_symbol() {
     );
     fails(&folder, &["inspect", LIBRARY, "twin"], &message);
     let message = format!("error: no function `twin` is at 0x10000; there is:{candidates}");
-    fails(&folder, &["inspect", LIBRARY, "twin", "--at", "10000"], &message);
+    fails(
+        &folder,
+        &["inspect", LIBRARY, "twin", "--at", "10000"],
+        &message,
+    );
 }
 
 #[test]
@@ -115,7 +148,11 @@ fn an_address_that_is_no_function() {
     fails(&folder, &["inspect", LIBRARY, "--at", "10004"], message);
     let message = "error: no code is at 0xffffffffffffffff of libshapes.so; \
                    give the address that the file states, without the load address\n";
-    fails(&folder, &["inspect", LIBRARY, "0xffffffffffffffff"], message);
+    fails(
+        &folder,
+        &["inspect", LIBRARY, "0xffffffffffffffff"],
+        message,
+    );
 }
 
 #[test]
@@ -129,7 +166,9 @@ fn a_process_that_is_not_there() {
         fails(&folder, &["symbols", number, "malloc"], &message);
     }
     let pid = std::process::id().to_string();
-    let output = midair(&folder, &["symbols", &pid, "libc::mallox"]).output().unwrap();
+    let output = midair(&folder, &["symbols", &pid, "libc::mallox"])
+        .output()
+        .unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(errors.contains("nearest: `malloc`"), "{errors}");

@@ -23,13 +23,24 @@ fn json_adds_up() {
     assert_eq!(file["by_jump"], 8);
     assert_eq!(file["by_strategy"]["breakpoint"], 1);
     assert_eq!(file["breakpoints"][0]["name"], "stuck");
-    assert_eq!(file["breakpoints"][0]["passed_over"].as_array().unwrap().len(), 4);
+    assert_eq!(
+        file["breakpoints"][0]["passed_over"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
     assert_eq!(file["refused"][0]["name"], "nonsense");
     assert_eq!(file["refused"][0]["kind"], "InvalidInstruction");
     assert_eq!(total["functions"], 20);
     assert_eq!(total["refused_by_reason"]["InvalidInstruction"], 2);
     let sum = |counts: &serde_json::Value| -> u64 {
-        counts.as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
+        counts
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|count| count.as_u64().unwrap())
+            .sum()
     };
     for of in [file, total] {
         let decided = sum(&of["by_strategy"]) + sum(&of["refused_by_reason"]);
@@ -40,17 +51,26 @@ fn json_adds_up() {
 #[test]
 fn too_few_jumps_fail() {
     let folder = folder("coverage_minimum");
-    midair(&folder, &["coverage", LIBRARY, "--min-jump", "80"]).assert().success();
-    midair(&folder, &["coverage", LIBRARY, "--min-jump", "80.1%"]).assert().code(1).stderr_eq(
-        "libshapes.so: 80.000 % of the functions are left by a jump; 80.1 % are wanted\n",
-    );
-    midair(&folder, &["coverage", LIBRARY, "--min-jump", "many"]).assert().code(2);
+    midair(&folder, &["coverage", LIBRARY, "--min-jump", "80"])
+        .assert()
+        .success();
+    midair(&folder, &["coverage", LIBRARY, "--min-jump", "80.1%"])
+        .assert()
+        .code(1)
+        .stderr_eq(
+            "libshapes.so: 80.000 % of the functions are left by a jump; 80.1 % are wanted\n",
+        );
+    midair(&folder, &["coverage", LIBRARY, "--min-jump", "many"])
+        .assert()
+        .code(2);
 }
 
 #[test]
 fn a_file_that_cannot_be_read_fails_but_not_the_others() {
     let folder = folder("coverage_unreadable");
-    let output = midair(&folder, &["coverage", "missing", LIBRARY, "--json"]).output().unwrap();
+    let output = midair(&folder, &["coverage", "missing", LIBRARY, "--json"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["unreadable"][0]["file"], "missing");

@@ -8,7 +8,9 @@ pub(crate) const LIBRARY: &str = "libshapes.so";
 
 /// A folder with the library in it, made for one test.
 pub(crate) fn folder(test: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("commands").join(test);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("commands")
+        .join(test);
     // What an earlier run left could hide a mistake of this one.
     if folder.exists() {
         std::fs::remove_dir_all(&folder).unwrap();
@@ -18,12 +20,24 @@ pub(crate) fn folder(test: &str) -> PathBuf {
     // The code at a fixed address, and nothing that depends on the linker
     // before it.
     let output = std::process::Command::new("cc")
-        .args(["-shared", "-nostdlib", "-Wl,--build-id=none,-Bsymbolic,-Ttext=0x10000"])
+        .args([
+            "-shared",
+            "-nostdlib",
+            "-Wl,--build-id=none,-Bsymbolic,-Ttext=0x10000",
+        ])
         .args(["-Wl,-z,norelro", "-o"])
-        .args([folder.join(LIBRARY), sources.join("shapes.s"), sources.join("twin.s")])
+        .args([
+            folder.join(LIBRARY),
+            sources.join("shapes.s"),
+            sources.join("twin.s"),
+        ])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     folder
 }
 
@@ -41,7 +55,11 @@ pub(crate) fn midair(folder: &Path, args: &[&str]) -> Command {
 /// What a command that succeeds puts on stdout.
 pub(crate) fn stdout(folder: &Path, args: &[&str]) -> String {
     let output = midair(folder, args).output().unwrap();
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 

@@ -67,7 +67,10 @@ fn an_address_chooses_among_functions_of_one_name() {
     let both = [["0x10080", "0x1"], ["0x100b0", "0x2"]];
     for [address, value] in both {
         let page = stdout(&folder, &["inspect", LIBRARY, "twin", "--at", address]);
-        assert!(page.contains(&format!("mov eax, {}", value.trim_start_matches("0x"))), "{page}");
+        assert!(
+            page.contains(&format!("mov eax, {}", value.trim_start_matches("0x"))),
+            "{page}"
+        );
         let alone = stdout(&folder, &["inspect", LIBRARY, "--at", address]);
         assert_eq!(page, alone);
         assert_eq!(page, stdout(&folder, &["inspect", LIBRARY, address]));
@@ -84,9 +87,14 @@ fn json_says_the_same() {
     assert_eq!(report["passed_over"][0]["strategy"], "jump");
     assert_eq!(report["passed_over"][0]["offset"], 2);
     assert_eq!(report["before"][0]["changed"], true);
-    let refused = midair(&folder, &["inspect", LIBRARY, "nonsense", "--json"]).output().unwrap();
+    let refused = midair(&folder, &["inspect", LIBRARY, "nonsense", "--json"])
+        .output()
+        .unwrap();
     let refused: serde_json::Value = serde_json::from_slice(&refused.stdout).unwrap();
-    assert_eq!(refused["refusal"]["reason"], "the bytes are no valid instruction");
+    assert_eq!(
+        refused["refusal"]["reason"],
+        "the bytes are no valid instruction"
+    );
 }
 
 #[test]
@@ -95,7 +103,10 @@ fn colours_are_for_terminals() {
     let args = ["inspect", LIBRARY, "framed"];
     let plain = stdout(&folder, &args);
     assert!(!plain.contains('\x1b'));
-    let coloured = midair(&folder, &args).env("CLICOLOR_FORCE", "1").output().unwrap();
+    let coloured = midair(&folder, &args)
+        .env("CLICOLOR_FORCE", "1")
+        .output()
+        .unwrap();
     let coloured = String::from_utf8(coloured.stdout).unwrap();
     assert!(coloured.contains("\x1b["));
     assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);

@@ -8,7 +8,10 @@ fn all_functions_of_a_file() {
     let folder = folder("symbols_file");
     let table = stdout(&folder, &["symbols", LIBRARY, "*"]);
     assert_data_eq!(&table, file!["../snapshots/symbols_all.txt"]);
-    assert_eq!(table, stdout(&folder, &["symbols", &format!("./{LIBRARY}"), "*"]));
+    assert_eq!(
+        table,
+        stdout(&folder, &["symbols", &format!("./{LIBRARY}"), "*"])
+    );
 }
 
 #[test]
@@ -31,7 +34,10 @@ fn a_number_is_a_process() {
     let own = (libc_malloc as *const ()).addr();
     let found = all["symbols"].as_array().unwrap().iter();
     let mut addresses = found.map(|symbol| symbol["address"].as_str().unwrap().to_owned());
-    assert!(addresses.any(|address| address == format!("{own:#x}")), "{all} {own:#x}");
+    assert!(
+        addresses.any(|address| address == format!("{own:#x}")),
+        "{all} {own:#x}"
+    );
     let in_libc = json(&folder, &["symbols", &pid, "libc::malloc", "--json"]);
     assert_eq!(in_libc["symbols"].as_array().unwrap().len(), 1, "{in_libc}");
 }
