@@ -60,7 +60,10 @@ fn a_panic_crosses_a_call_among_the_displaced_instructions() {
         let patch = unsafe { midair::patch_raw(target, |original| original) }.unwrap();
         assert_eq!(call(adds, 5), unpatched, "{name}");
         let caught = catch_unwind(AssertUnwindSafe(|| call(panics, 7))).unwrap_err();
-        assert_eq!(caught.downcast_ref::<String>().map(String::as_str), Some("thrown with 7"));
+        assert_eq!(
+            caught.downcast_ref::<String>().map(String::as_str),
+            Some("thrown with 7")
+        );
         drop(patch);
     }
 }

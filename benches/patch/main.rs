@@ -25,7 +25,7 @@ macro_rules! targets {
 }
 
 targets! {
-    direct = 1, pointed = 2,
+    direct = 1,
     midair_replaced = 3, midair_original = 4, midair_gate = 5, midair_install = 6,
     detour_replaced = 7, detour_original = 8, detour_install = 9,
     retour_replaced = 10, retour_original = 11, retour_install = 12,
@@ -63,14 +63,23 @@ fn typed(at: *const ()) -> Number {
     unsafe { std::mem::transmute::<*const (), Number>(at) }
 }
 
+/// Calls `f` so often; the same loop for all, so that its place in memory does
+/// not decide.
+#[inline(never)]
+fn call(f: Number, times: u64) -> Duration {
+    let f = black_box(f);
+    let start = Instant::now();
+    for n in 0..times {
+        black_box(f(n));
+    }
+    start.elapsed()
+}
+
 fn calls(c: &mut Criterion) {
     let mut group = c.benchmark_group("call");
-    group.bench_function("direct", |b| b.iter(|| direct(black_box(7))));
-    let by_pointer = black_box(pointed as Number);
-    group.bench_function("function pointer", |b| {
-        b.iter(|| black_box(by_pointer)(black_box(7)))
-    });
-
+    let mut measure = |name: &str, f: Number| {
+        group.bench_function(name, |b| b.iter_custom(|times| call(f, times)));
+    };
     // SAFETY: the replacements have the types of the targets.
     let patches = unsafe {
         let replaced = patch(midair_replaced as Number, at_once).unwrap();
@@ -81,17 +90,8 @@ fn calls(c: &mut Criterion) {
         gate.enable().unwrap();
         [replaced, original, gate]
     };
-    group.bench_function("midair replaced", |b| {
-        b.iter(|| midair_replaced(black_box(7)))
-    });
-    group.bench_function("midair gate", |b| b.iter(|| midair_gate(black_box(7))));
-    group.bench_function("midair original", |b| {
-        b.iter(|| midair_original(black_box(7)))
-    });
-    drop(patches);
-
     // SAFETY: as above.
-    let hooks = unsafe {
+    let detours = unsafe {
         let replaced = detour::RawDetour::new(pointer(detour_replaced), pointer(at_once)).unwrap();
         let original =
             detour::RawDetour::new(pointer(detour_original), pointer(through_detour)).unwrap();
@@ -100,34 +100,28 @@ fn calls(c: &mut Criterion) {
         original.enable().unwrap();
         [replaced, original]
     };
-    group.bench_function("detour replaced", |b| {
-        b.iter(|| detour_replaced(black_box(7)))
-    });
-    group.bench_function("detour original", |b| {
-        b.iter(|| detour_original(black_box(7)))
-    });
-    drop(hooks);
-
     // SAFETY: as above.
-    let hooks = unsafe {
+    let retours = unsafe {
         let replaced = retour::RawDetour::new(pointer(retour_replaced), pointer(at_once)).unwrap();
         let original =
             retour::RawDetour::new(pointer(retour_original), pointer(through_retour)).unwrap();
-        RETOUR
-            .set(typed(std::ptr::from_ref(original.trampoline())))
-            .unwrap();
+        let trampoline = std::ptr::from_ref(original.trampoline());
+        RETOUR.set(typed(trampoline)).unwrap();
         replaced.enable().unwrap();
         original.enable().unwrap();
         [replaced, original]
     };
-    group.bench_function("retour replaced", |b| {
-        b.iter(|| retour_replaced(black_box(7)))
-    });
-    group.bench_function("retour original", |b| {
-        b.iter(|| retour_original(black_box(7)))
-    });
-    drop(hooks);
+    measure("direct", direct);
+    measure("replacement itself", at_once);
+    measure("midair replaced", midair_replaced);
+    measure("detour replaced", detour_replaced);
+    measure("retour replaced", retour_replaced);
+    measure("midair gate", midair_gate);
+    measure("midair original", midair_original);
+    measure("detour original", detour_original);
+    measure("retour original", retour_original);
     group.finish();
+    drop((patches, detours, retours));
 }
 
 /// Times `timed` alone, with `before` and `after` around each round.
