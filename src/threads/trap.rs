@@ -136,8 +136,14 @@ pub(crate) fn ensure_handler() -> io::Result<()> {
     let mut ours: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     ours.sa_sigaction = handler as usize;
     // NODEFER: a patched function that traps may be called by the handler that
-    // this one chains to.
+    // this one chains to. All other signals wait: frames of several handlers
+    // may be more than an alternate stack holds (3 kB each with AVX-512).
     ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER | libc::SA_RESTART;
+    // SAFETY: fills the mask of a local.
+    unsafe {
+        libc::sigfillset(&mut ours.sa_mask);
+        libc::sigdelset(&mut ours.sa_mask, libc::SIGTRAP);
+    }
     // SAFETY: `handle` is async-signal-safe and has the type that SA_SIGINFO asks for.
     if unsafe { libc::sigaction(libc::SIGTRAP, &ours, ptr::null_mut()) } != 0 {
         return Err(io::Error::last_os_error());
@@ -182,6 +188,9 @@ fn chain(
         libc::SIG_DFL | libc::SIG_IGN => die(signal),
         handler => {
             CHAINED.set(depth + 1);
+            if let Some(action) = previous {
+                mask_for(action, signal, context);
+            }
             let with_info = previous.is_some_and(|p| p.sa_flags & libc::SA_SIGINFO != 0);
             // SAFETY: the address is the handler that someone installed, of
             // the type that its flags say.
@@ -195,6 +204,26 @@ fn chain(
             }
             CHAINED.set(depth);
         }
+    }
+}
+
+/// Blocks what the kernel would have blocked for the handler of `action`: what
+/// the interrupted code had blocked, and what the handler asks for. Leaving
+/// midair's handler brings the old mask back.
+fn mask_for(action: &libc::sigaction, signal: i32, context: *mut libc::c_void) {
+    // SAFETY: the kernel passes a ucontext_t; the calls are async-signal-safe
+    // and change a local mask and that of the thread.
+    unsafe {
+        let mut mask = (*context.cast::<libc::ucontext_t>()).uc_sigmask;
+        for other in 1..=64 {
+            if libc::sigismember(&action.sa_mask, other) == 1 {
+                libc::sigaddset(&mut mask, other);
+            }
+        }
+        if action.sa_flags & libc::SA_NODEFER == 0 {
+            libc::sigaddset(&mut mask, signal);
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, &mask, ptr::null_mut());
     }
 }
 
