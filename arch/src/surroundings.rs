@@ -25,8 +25,13 @@ pub trait Surroundings {
     /// Whether `at` lies in code of the module.
     fn is_code(&self, at: TargetAddress) -> bool;
 
-    /// Entry points (symbols, unwind ranges) strictly inside of `range`.
+    /// Places strictly inside of `range` at which other code is known to enter:
+    /// symbols, unwind ranges, targets of other functions' branches.
     fn entries(&self, range: Range<TargetAddress>) -> Vec<TargetAddress>;
+
+    /// Whether `entries` misses no direct branch of the module's other
+    /// functions.
+    fn knows_all_branches(&self) -> bool;
 
     /// The gaps that overlap `range`, each clipped to it.
     fn gaps(&self, range: Range<TargetAddress>) -> Vec<Gap<'_>>;

@@ -90,11 +90,18 @@ impl Surroundings for ImageSurroundings<'_> {
 
     fn entries(&self, range: Range<TargetAddress>) -> Vec<TargetAddress> {
         let range = self.file(range.start)..self.file(range.end);
-        self.image
-            .functions()
-            .entries_between(range)
-            .map(|at| self.target(at))
-            .collect()
+        let known = self.image.functions().entries_between(range.clone());
+        let branched_to = self.image.entered_from_elsewhere().unwrap_or_default();
+        let first = branched_to.partition_point(|at| *at <= range.start);
+        let branched_to = branched_to[first..]
+            .iter()
+            .copied()
+            .take_while(|at| *at < range.end);
+        known.chain(branched_to).map(|at| self.target(at)).collect()
+    }
+
+    fn knows_all_branches(&self) -> bool {
+        self.image.entered_from_elsewhere().is_some()
     }
 
     fn gaps(&self, range: Range<TargetAddress>) -> Vec<Gap<'_>> {
@@ -124,6 +131,9 @@ impl Surroundings for Unknown {
     }
     fn entries(&self, _: Range<TargetAddress>) -> Vec<TargetAddress> {
         Vec::new()
+    }
+    fn knows_all_branches(&self) -> bool {
+        false
     }
     fn gaps(&self, _: Range<TargetAddress>) -> Vec<Gap<'_>> {
         Vec::new()

@@ -128,6 +128,10 @@ impl Surroundings for Unclaimed<'_> {
         self.around.entries(range)
     }
 
+    fn knows_all_branches(&self) -> bool {
+        self.around.knows_all_branches()
+    }
+
     fn gaps(&self, range: Range<TargetAddress>) -> Vec<Gap<'_>> {
         let mut free = Vec::new();
         for gap in self.around.gaps(range) {

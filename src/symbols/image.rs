@@ -67,6 +67,7 @@ pub struct Image {
     debug_file: OnceLock<DebugFile>,
     functions: OnceLock<FunctionTable>,
     names: OnceLock<NameIndex>,
+    entered: OnceLock<Option<Box<[FileAddress]>>>,
 }
 
 impl Image {
@@ -125,6 +126,7 @@ impl Image {
             debug_file: OnceLock::new(),
             functions: OnceLock::new(),
             names: OnceLock::new(),
+            entered: OnceLock::new(),
         })
     }
 
@@ -222,6 +224,16 @@ impl Image {
     #[must_use]
     pub fn functions(&self) -> &FunctionTable {
         self.functions.get_or_init(|| FunctionTable::of(self))
+    }
+
+    /// Where the first bytes of functions are entered by branches of other
+    /// functions, sorted; none if there is too much code to look. Made when
+    /// first asked for: some 20 ms for five megabytes of code.
+    #[must_use]
+    pub fn entered_from_elsewhere(&self) -> Option<&[FileAddress]> {
+        self.entered
+            .get_or_init(|| super::entered::places(self))
+            .as_deref()
     }
 
     /// What could not be read so far. The function table and the debug file add

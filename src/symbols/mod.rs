@@ -13,6 +13,7 @@
 mod address;
 mod claims;
 mod debug_file;
+mod entered;
 mod error;
 mod extents;
 mod fields;

@@ -55,6 +55,7 @@ pub(super) fn scan(function: &Function<'_>, skip: u8, around: &dyn Surroundings)
         scan_prefix(function, place, &mut scan);
         return scan;
     }
+    scan.complete = around.knows_all_branches();
     for other in around.entries(TargetAddress::new(place)..TargetAddress::new(place + WINDOW)) {
         scan.mark(place, other.get());
     }
@@ -65,7 +66,7 @@ pub(super) fn scan(function: &Function<'_>, skip: u8, around: &dyn Surroundings)
         decode.decode_out(&mut instruction);
         if instruction.is_invalid() {
             scan.complete = false;
-            continue; // one byte on
+            continue;
         }
         let from_place = instruction.ip().wrapping_sub(place);
         if from_place < WINDOW {
@@ -118,6 +119,23 @@ pub(super) fn scan(function: &Function<'_>, skip: u8, around: &dyn Surroundings)
         }
     }
     scan
+}
+
+/// Calls `each` with the place and the target of every direct near branch and
+/// call in `code`, which is at `at`. Bytes that are no instruction are skipped.
+pub fn near_branches(
+    code: &[u8],
+    at: TargetAddress,
+    mut each: impl FnMut(TargetAddress, TargetAddress),
+) {
+    let mut decode = decoder(code, at.get());
+    let mut instruction = Instruction::default();
+    while decode.can_decode() {
+        decode.decode_out(&mut instruction);
+        if let Some(target) = near_target(&instruction) {
+            each(TargetAddress::new(instruction.ip()), TargetAddress::new(target));
+        }
+    }
 }
 
 /// The first instructions only: enough to see loops within a short prologue

@@ -158,14 +158,16 @@ impl fmt::Display for Line {
 /// Disassembles `bytes` as code at `at`, from the first byte to the last.
 pub fn disassemble(bytes: &[u8], at: u64) -> Vec<Line> {
     let mut lines = Vec::new();
-    for instruction in &mut decoder(bytes, at) {
-        let start = instruction.ip().wrapping_sub(at) as usize;
+    let mut start = 0;
+    while start < bytes.len() {
+        let address = at.wrapping_add(start as u64);
+        let instruction = decoder(&bytes[start..], address).decode();
         let (len, text) = match instruction.is_invalid() {
             true => (1, String::from("(bad)")),
             false => (instruction.len(), text(&instruction)),
         };
-        let bytes = bytes[start..(start + len).min(bytes.len())].to_vec();
-        lines.push(Line { address: instruction.ip(), bytes, text });
+        lines.push(Line { address, bytes: bytes[start..start + len].to_vec(), text });
+        start += len;
     }
     lines
 }

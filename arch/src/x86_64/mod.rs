@@ -19,6 +19,7 @@ mod padding;
 mod relocate;
 mod tables;
 
+pub use branches::near_branches;
 pub use decode::{Displaced, Line, disassemble};
 pub use function::{Analysis, Function};
 pub use ladder::{Byte, Rung, Strategy};

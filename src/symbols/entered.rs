@@ -1,0 +1,68 @@
+//! Where functions are entered from elsewhere, past their start.
+//!
+//! Hand-written assembly does it: glibc's `mempcpy` ends with a jump to three
+//! bytes behind the start of `memcpy`. Such a place must not be covered by a
+//! jump unawares, so all code of an image is swept once for direct branches that
+//! lead to the first bytes of another function.
+//!
+//! Indirect branches are not seen. Code of more than [`MOST_CODE`] bytes is not
+//! swept, since that would take longer than a patch should: it is said to be
+//! unknown then.
+
+use super::address::FileAddress;
+use super::image::{Image, Machine};
+use midair_arch::TargetAddress;
+use midair_arch::x86_64::near_branches;
+
+/// How many bytes of code are swept: some 20 ms in a release build.
+const MOST_CODE: u64 = 6 << 20;
+/// How many bytes behind a function's start are of interest: an `endbr64`, a
+/// jump, and the instruction that it cuts.
+const FIRST_BYTES: u64 = 24;
+
+/// The places, sorted, or none if the code was not swept.
+pub(super) fn places(image: &Image) -> Option<Box<[FileAddress]>> {
+    if image.machine() != Machine::X86_64 {
+        return None;
+    }
+    let functions = image.functions();
+    let range = image.load_range();
+    let whole = FileAddress(range.start.0.saturating_sub(1))..range.end;
+    let starts: Vec<FileAddress> = functions.entries_between(whole).collect();
+    let chunk = |index: usize| {
+        let start = *starts.get(index)?;
+        let section_end = image.code_end(start)?;
+        let next = starts.get(index + 1).copied().unwrap_or(section_end);
+        Some((start, next.min(section_end)))
+    };
+    let chunks = || (0..starts.len()).filter_map(chunk);
+    if chunks().map(|(start, end)| end.0 - start.0).sum::<u64>() > MOST_CODE {
+        return None;
+    }
+    let mut found = Vec::new();
+    for (start, end) in chunks() {
+        let Some(code) = image.code(start, (end.0 - start.0) as usize) else {
+            continue;
+        };
+        near_branches(code, TargetAddress::new(start.0), |from, to| {
+            let to = FileAddress(to.get());
+            if (start..end).contains(&to) {
+                return;
+            }
+            let behind = starts.partition_point(|known| *known <= to);
+            let enters = starts[..behind]
+                .iter()
+                .rev()
+                .take_while(|known| to.0 - known.0 < FIRST_BYTES)
+                .filter(|known| **known < to)
+                .filter_map(|known| functions.extent(*known))
+                .any(|extent| !extent.contains(FileAddress(from.get())));
+            if enters {
+                found.push(to);
+            }
+        });
+    }
+    found.sort_unstable();
+    found.dedup();
+    Some(found.into_boxed_slice())
+}
