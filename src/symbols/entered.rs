@@ -5,14 +5,15 @@
 //! jump unawares, so all code of an image is swept once for direct branches that
 //! lead to the first bytes of another function.
 //!
-//! Indirect branches are not seen. Code of more than [`MOST_CODE`] bytes is not
+//! Code between functions that no symbol and no unwind range tells of is swept
+//! as well. Indirect branches are not seen. Code of more than [`MOST_CODE`] bytes is not
 //! swept, since that would take longer than a patch should: it is said to be
 //! unknown then.
 
 use super::address::FileAddress;
 use super::image::{Image, Machine};
 use midair_arch::TargetAddress;
-use midair_arch::x86_64::near_branches;
+use midair_arch::x86_64::{Displaced, near_branches};
 
 /// How many bytes of code are swept: some 20 ms in a release build.
 const MOST_CODE: u64 = 6 << 20;
@@ -57,7 +58,10 @@ pub(super) fn places(image: &Image) -> Option<Box<[FileAddress]>> {
                 .filter(|known| **known < to)
                 .filter_map(|known| functions.extent(*known))
                 .any(|extent| !extent.contains(FileAddress(from.get())));
-            if enters {
+            // Between functions there may be tables, which decode to anything;
+            // what leads into the middle of an instruction is no branch.
+            let is_code = functions.containing(FileAddress(from.get())).is_some();
+            if enters && (is_code || begins_an_instruction(image, to)) {
                 found.push(to);
             }
         });
@@ -65,4 +69,18 @@ pub(super) fn places(image: &Image) -> Option<Box<[FileAddress]>> {
     found.sort_unstable();
     found.dedup();
     Some(found.into_boxed_slice())
+}
+
+/// Whether an instruction of the function around `at` begins there.
+fn begins_an_instruction(image: &Image, at: FileAddress) -> bool {
+    let Some(function) = image.functions().containing(at) else {
+        return false;
+    };
+    let len = (at.0 - function.start.0) as usize;
+    let Some(code) = image.code(function.start, len) else {
+        return false;
+    };
+    let from = TargetAddress::new(function.start.0);
+    let instructions = Displaced::decode(code, from, len);
+    instructions.last().is_some_and(|last| last.end() == at.0)
 }
