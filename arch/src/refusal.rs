@@ -101,7 +101,13 @@ impl Refusal {
     /// A refusal of the function at `address` because of what is `offset`
     /// bytes into it.
     pub fn new(address: TargetAddress, offset: i64, reason: Reason) -> Self {
-        Self { symbol: None, address, offset, instruction: None, reason }
+        Self {
+            symbol: None,
+            address,
+            offset,
+            instruction: None,
+            reason,
+        }
     }
 
     /// The same refusal with the text of the instruction.
@@ -163,27 +169,43 @@ impl fmt::Display for Reason {
                 "the code was changed by someone else (byte {found:#04x}, in the file {expected:#04x})"
             ),
             Self::OperandSizeBranch => {
-                write!(f, "a branch with an operand-size prefix means different things to Intel and AMD")
+                write!(
+                    f,
+                    "a branch with an operand-size prefix means different things to Intel and AMD"
+                )
             }
             Self::AddressSizeRip => write!(f, "the operand's address is cut to 32 bits"),
             Self::FarBranch => write!(f, "a far branch cannot be followed"),
-            Self::StackRelativeCall => write!(f, "a call through the stack pointer cannot be moved"),
+            Self::StackRelativeCall => {
+                write!(f, "a call through the stack pointer cannot be moved")
+            }
             Self::OperandOutOfReach { operand } => {
-                write!(f, "the operand at {operand:#x} is out of reach and no register is free")
+                write!(
+                    f,
+                    "the operand at {operand:#x} is out of reach and no register is free"
+                )
             }
             Self::ReadsItself => write!(f, "the function reads its own first bytes as data"),
             Self::BranchIntoSpan { target } => {
                 write!(f, "a branch leads into the jump's bytes, at +{target}")
             }
             Self::OverlappingCode { target } => {
-                write!(f, "a branch leads into the middle of an instruction, at +{target}")
+                write!(
+                    f,
+                    "a branch leads into the middle of an instruction, at +{target}"
+                )
             }
             Self::NoRoom { needed, available } => {
-                write!(f, "the jump needs {needed} bytes and only {available} are free")
+                write!(
+                    f,
+                    "the jump needs {needed} bytes and only {available} are free"
+                )
             }
             Self::NoPaddingInReach => write!(f, "no padding in reach of a short jump"),
             Self::NoMemoryInReach => write!(f, "no memory to be had where the jump can lead"),
-            Self::Taken { by } => write!(f, "the bytes belong to the patch of the function at {by}"),
+            Self::Taken { by } => {
+                write!(f, "the bytes belong to the patch of the function at {by}")
+            }
             Self::NotMapped => write!(f, "nothing is mapped there"),
             Self::NotCode => write!(f, "it is not executable"),
             Self::InsideFunction { start } => {

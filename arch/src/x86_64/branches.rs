@@ -49,7 +49,10 @@ pub(super) fn scan(function: &Function<'_>, skip: u8, around: &dyn Surroundings)
     let entry = function.address.get();
     let place = entry + u64::from(skip);
     let end = entry + function.body.len() as u64;
-    let mut scan = Scan { complete: function.exact, ..Scan::default() };
+    let mut scan = Scan {
+        complete: function.exact,
+        ..Scan::default()
+    };
     if !function.exact {
         // What is readable may be megabytes of other functions.
         scan_prefix(function, place, &mut scan);
@@ -88,7 +91,9 @@ pub(super) fn scan(function: &Function<'_>, skip: u8, around: &dyn Surroundings)
                 scan.mark(place, instruction.next_ip());
             }
             _ => {
-                let Some(target) = near_target(&instruction) else { continue };
+                let Some(target) = near_target(&instruction) else {
+                    continue;
+                };
                 if instruction.flow_control() == FlowControl::Call {
                     scan.mark(place, instruction.next_ip());
                 } else if !(entry..end).contains(&target) {
@@ -133,7 +138,10 @@ pub fn near_branches(
     while decode.can_decode() {
         decode.decode_out(&mut instruction);
         if let Some(target) = near_target(&instruction) {
-            each(TargetAddress::new(instruction.ip()), TargetAddress::new(target));
+            each(
+                TargetAddress::new(instruction.ip()),
+                TargetAddress::new(target),
+            );
         }
     }
 }
@@ -149,7 +157,10 @@ fn scan_prefix(function: &Function<'_>, place: u64, scan: &mut Scan) {
         if let Some(target) = near_target(&instruction) {
             scan.mark(place, target);
         }
-        if matches!(instruction.flow_control(), FlowControl::Call | FlowControl::IndirectCall) {
+        if matches!(
+            instruction.flow_control(),
+            FlowControl::Call | FlowControl::IndirectCall
+        ) {
             scan.mark(place, instruction.next_ip());
         }
         if super::decode::ends_flow(&instruction) {

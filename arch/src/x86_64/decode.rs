@@ -120,13 +120,15 @@ pub(crate) fn near_target(instruction: &Instruction) -> Option<u64> {
             | FlowControl::Call
             | FlowControl::XbeginXabortXend
     );
-    (direct && instruction.op0_kind() == OpKind::NearBranch64)
-        .then(|| instruction.near_branch64())
+    (direct && instruction.op0_kind() == OpKind::NearBranch64).then(|| instruction.near_branch64())
 }
 
 /// Whether it is a direct branch whose target is cut to 16 or 32 bits.
 pub(crate) fn is_short_width_branch(instruction: &Instruction) -> bool {
-    matches!(instruction.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32)
+    matches!(
+        instruction.op0_kind(),
+        OpKind::NearBranch16 | OpKind::NearBranch32
+    )
 }
 
 /// The address that a RIP-relative operand names.
@@ -166,7 +168,11 @@ pub fn disassemble(bytes: &[u8], at: u64) -> Vec<Line> {
             true => (1, String::from("(bad)")),
             false => (instruction.len(), text(&instruction)),
         };
-        lines.push(Line { address, bytes: bytes[start..start + len].to_vec(), text });
+        lines.push(Line {
+            address,
+            bytes: bytes[start..start + len].to_vec(),
+            text,
+        });
         start += len;
     }
     lines

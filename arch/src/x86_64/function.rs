@@ -73,7 +73,12 @@ impl Analysis {
                 skip = 4;
                 continue;
             }
-            instructions.push(Displaced::new(function.body, function.address, &decode, instruction));
+            instructions.push(Displaced::new(
+                function.body,
+                function.address,
+                &decode,
+                instruction,
+            ));
             let end = offset + instruction.len();
             if !function.exact && decode::ends_flow(&instruction) {
                 room = end;
@@ -91,9 +96,17 @@ impl Analysis {
                 .with_instruction(first.text()));
         }
         let gap = &function.after[..function.gap.min(function.after.len())];
-        let padding = if room == function.body.len() && super::is_padding(gap) { gap.len() } else { 0 };
-        let existing =
-            function.body[skip..].iter().chain(function.after).take(2 * JUMP).copied().collect();
+        let padding = if room == function.body.len() && super::is_padding(gap) {
+            gap.len()
+        } else {
+            0
+        };
+        let existing = function.body[skip..]
+            .iter()
+            .chain(function.after)
+            .take(2 * JUMP)
+            .copied()
+            .collect();
         let scan = branches::scan(function, skip as u8, around);
         Ok(Self {
             address: function.address,

@@ -30,8 +30,13 @@ pub enum Strategy {
 
 impl Strategy {
     /// All of them, best first.
-    pub const LADDER: [Self; 5] =
-        [Self::Jump, Self::JumpIntoPadding, Self::ShortJump, Self::PunnedJump, Self::Breakpoint];
+    pub const LADDER: [Self; 5] = [
+        Self::Jump,
+        Self::JumpIntoPadding,
+        Self::ShortJump,
+        Self::PunnedJump,
+        Self::Breakpoint,
+    ];
 
     /// Its name as reports show it.
     pub const fn name(self) -> &'static str {
@@ -79,7 +84,11 @@ pub struct Rung {
 impl Rung {
     /// Where the function goes on behind the displaced instructions.
     pub fn resume(&self) -> TargetAddress {
-        TargetAddress::new(self.displaced.last().map_or(self.place.get(), Displaced::end))
+        TargetAddress::new(
+            self.displaced
+                .last()
+                .map_or(self.place.get(), Displaced::end),
+        )
     }
 
     /// The offsets from `place`, of bytes that will be written, at which an
@@ -128,7 +137,10 @@ impl Analysis {
     }
 
     fn no_room(&self, needed: usize, available: usize) -> Refusal {
-        let reason = Reason::NoRoom { needed: needed as u8, available: available.min(255) as u8 };
+        let reason = Reason::NoRoom {
+            needed: needed as u8,
+            available: available.min(255) as u8,
+        };
         self.refuse(i64::from(self.skip), reason)
     }
 
@@ -169,7 +181,9 @@ impl Analysis {
             }
             let last = gap.bytes.len().saturating_sub(JUMP - 1) as u64;
             for slot in (0..last).map(|n| gap.address.plus(n)) {
-                let Some([_, distance]) = jumps::short(place, slot) else { continue };
+                let Some([_, distance]) = jumps::short(place, slot) else {
+                    continue;
+                };
                 if slot.get() < taken.end && slot.get() + JUMP as u64 > taken.start {
                     continue;
                 }
@@ -216,14 +230,18 @@ impl Analysis {
         // Displaced instructions may reach further than the bytes written; the
         // copy resumes behind them, so nothing else may enter in between.
         if let Some(target) = self.scan.first_target(end)
-            && !self.instructions.iter().any(|d| (d.offset - skip) as usize == target)
+            && !self
+                .instructions
+                .iter()
+                .any(|d| (d.offset - skip) as usize == target)
         {
             let target = target as u32 + skip;
             return Err(self.refuse(target.into(), Reason::OverlappingCode { target }));
         }
         for d in &displaced {
             relocate::check(d).map_err(|reason| {
-                self.refuse(i64::from(d.offset), reason).with_instruction(d.text())
+                self.refuse(i64::from(d.offset), reason)
+                    .with_instruction(d.text())
             })?;
         }
         let place = self.place();

@@ -125,7 +125,9 @@ fn read_table(around: &dyn Surroundings, table: u64, width: u64, targets: &mut V
     let mut any = false;
     for index in 0..MOST_ENTRIES {
         let at = TargetAddress::new(table.wrapping_add(index * width));
-        let Some(bytes) = around.read(at, width as usize) else { break };
+        let Some(bytes) = around.read(at, width as usize) else {
+            break;
+        };
         let target = match <[u8; 4]>::try_from(bytes) {
             Ok(entry) => table.wrapping_add(i64::from(i32::from_le_bytes(entry)) as u64),
             Err(_) => match <[u8; 8]>::try_from(bytes) {

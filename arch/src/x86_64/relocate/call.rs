@@ -21,7 +21,11 @@ pub(super) fn check_indirect(instruction: &Instruction) -> Result<(), Reason> {
         && instruction.op0_register().full_register() == Register::RSP
         || instruction.op0_kind() == OpKind::Memory
             && (instruction.memory_base().full_register() == Register::RSP);
-    if through_stack { Err(Reason::StackRelativeCall) } else { Ok(()) }
+    if through_stack {
+        Err(Reason::StackRelativeCall)
+    } else {
+        Ok(())
+    }
 }
 
 impl Emitter {
@@ -39,7 +43,11 @@ impl Emitter {
             return Ok(());
         }
         // The opcode byte ff is the last ff before ModRM; prefixes are no ff.
-        let opcode = d.bytes.iter().position(|&b| b == 0xff).ok_or(Reason::InvalidInstruction)?;
+        let opcode = d
+            .bytes
+            .iter()
+            .position(|&b| b == 0xff)
+            .ok_or(Reason::InvalidInstruction)?;
         let mut jump = d.bytes.clone();
         *jump.get_mut(opcode + 1).ok_or(Reason::InvalidInstruction)? ^= CALL_TO_JUMP;
         self.put(&jump);

@@ -53,16 +53,23 @@ pub fn relocate(
         end: displaced.last().map_or(0, Displaced::end),
     };
     for d in displaced {
-        emitter.map.push((TargetAddress::new(d.address()), emitter.bytes.len() as u32));
-        check(d).and_then(|()| emitter.instruction(d)).map_err(|reason| {
-            Refusal::new(function, i64::from(d.offset), reason).with_instruction(d.text())
-        })?;
+        emitter
+            .map
+            .push((TargetAddress::new(d.address()), emitter.bytes.len() as u32));
+        check(d)
+            .and_then(|()| emitter.instruction(d))
+            .map_err(|reason| {
+                Refusal::new(function, i64::from(d.offset), reason).with_instruction(d.text())
+            })?;
     }
     if !displaced.last().is_some_and(Displaced::ends_flow) {
         emitter.jump(resume.get());
     }
     emitter.fix_forward_branches(function)?;
-    Ok(Relocated { bytes: emitter.bytes, map: emitter.map })
+    Ok(Relocated {
+        bytes: emitter.bytes,
+        map: emitter.map,
+    })
 }
 
 /// Whether `displaced` is of a kind that can be relocated at all.
@@ -74,7 +81,10 @@ pub(super) fn check(displaced: &Displaced) -> Result<(), Reason> {
     if instruction.memory_base() == Register::EIP {
         return Err(Reason::AddressSizeRip);
     }
-    if matches!(instruction.op0_kind(), OpKind::FarBranch16 | OpKind::FarBranch32) {
+    if matches!(
+        instruction.op0_kind(),
+        OpKind::FarBranch16 | OpKind::FarBranch32
+    ) {
         return Err(Reason::FarBranch);
     }
     match instruction.flow_control() {
@@ -154,7 +164,8 @@ impl Emitter {
 
     /// The `rel32` field of a branch to the copy of the instruction at `to`.
     fn relative_to_copy(&mut self, to: u64) {
-        self.forward.push((self.bytes.len(), TargetAddress::new(to)));
+        self.forward
+            .push((self.bytes.len(), TargetAddress::new(to)));
         self.put(&[0; 4]);
     }
 
@@ -178,7 +189,9 @@ impl Emitter {
         for &(field, target) in &self.forward {
             let offset = target.get().wrapping_sub(function.get());
             let Some(&(_, copy)) = self.map.iter().find(|(address, _)| *address == target) else {
-                let reason = Reason::OverlappingCode { target: offset as u32 };
+                let reason = Reason::OverlappingCode {
+                    target: offset as u32,
+                };
                 return Err(Refusal::new(function, offset as i64, reason));
             };
             // Both ends lie in one copy of a few dozen bytes.

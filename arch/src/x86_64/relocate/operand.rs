@@ -120,7 +120,9 @@ impl Emitter {
 
     fn through_scratch(&mut self, d: &Displaced, field: usize, operand: u64) -> Result<(), Reason> {
         let unable = Reason::OperandOutOfReach { operand };
-        let Some((bytes, scratch)) = with_scratch_base(d, field) else { return Err(unable) };
+        let Some((bytes, scratch)) = with_scratch_base(d, field) else {
+            return Err(unable);
+        };
         let number = scratch.number() as u8;
         let extended: &[u8] = if number > 7 { &[0x41] } else { &[] };
         self.move_stack(-RED_ZONE);
@@ -150,8 +152,12 @@ fn with_scratch_base(d: &Displaced, field: usize) -> Option<(Vec<u8>, Register)>
         return None;
     }
     let mut factory = InstructionInfoFactory::new();
-    let used: Vec<Register> =
-        factory.info(original).used_registers().iter().map(|u| u.register().full_register()).collect();
+    let used: Vec<Register> = factory
+        .info(original)
+        .used_registers()
+        .iter()
+        .map(|u| u.register().full_register())
+        .collect();
     if used.contains(&Register::RSP) {
         return None; // the stack pointer is moved around the instruction
     }
