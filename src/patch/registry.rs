@@ -280,6 +280,7 @@ impl Registry {
         let is_loaded = module_at(target).is_some_and(|now| Arc::ptr_eq(&now, module));
         if !is_loaded && let Some(site) = self.sites.remove(&target) {
             self.claims.release(site.rung(), false);
+            site.forget_traps();
         }
     }
 }

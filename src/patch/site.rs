@@ -397,6 +397,11 @@ impl Site {
         Ok(())
     }
 
+    /// The function is gone, and its traps with it.
+    pub(super) fn forget_traps(&self) {
+        trap::forget(self.redirections().into_iter().map(|(at, _)| at));
+    }
+
     /// Where a thread goes on that traps at the entry or at a boundary.
     fn redirections(&self) -> Vec<(usize, usize)> {
         let rung = &self.prepared.rung;

@@ -4,8 +4,8 @@
 //! instructions that a jump now covers, it met the `int3` that stands at an
 //! entry while the bytes behind it change, or the patch is an `int3` for good.
 //! Each such address has one entry in the table: where the same computation
-//! goes on. Entries stay for good, so that a signal that is delivered after the
-//! bytes are the original ones again still finds its way.
+//! goes on. Entries stay as long as the code is mapped, so that a signal that is
+//! delivered after the bytes are the original ones again still finds its way.
 //!
 //! The handler takes no lock, allocates nothing and calls nothing. A trap that
 //! is not midair's goes to the handler that was there before. What this cannot
@@ -62,7 +62,9 @@ impl Table {
         for (key, value) in self.places(address) {
             match key.load(Ordering::Acquire) {
                 0 => return None,
-                k if k == address => return Some(value.load(Ordering::Acquire)),
+                k if k == address => {
+                    return Some(value.load(Ordering::Acquire)).filter(|to| *to != 0);
+                }
                 _ => {}
             }
         }
@@ -108,6 +110,12 @@ pub(crate) fn redirect(entries: impl IntoIterator<Item = (usize, usize)>) {
             table.insert(address, destination);
         }
     }
+}
+
+/// The code at `addresses` was unmapped: what traps there from now on is not
+/// midair's.
+pub(crate) fn forget(addresses: impl IntoIterator<Item = usize>) {
+    redirect(addresses.into_iter().map(|address| (address, 0)));
 }
 
 /// Makes sure that SIGTRAP comes to midair first.
