@@ -4,6 +4,7 @@
 //! - [`write`]: two ways of writing into code that stays executable throughout.
 //! - [`arena`]: gates, copies and pointer slots in reach of their targets.
 //! - [`layout`]: where the address space is free.
+//! - [`own_file`]: files of `/proc/self`, if they still are.
 //! - [`process`]: which process this is, also after a fork.
 //!
 //! What order bytes must be written in, while threads run, is the business of
@@ -11,5 +12,6 @@
 
 pub(crate) mod arena;
 pub(crate) mod layout;
+pub(crate) mod own_file;
 pub(crate) mod process;
 pub(crate) mod write;

@@ -10,14 +10,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 static PAGE: OnceLock<Option<&'static AtomicU32>> = OnceLock::new();
 
-/// The id of the process; never that of a parent.
+/// Tells this process from its parents and children; not a process id, since
+/// the function that gives that may be patched.
 pub(crate) fn id() -> u32 {
+    static LATEST: AtomicU32 = AtomicU32::new(0);
     let Some(page) = PAGE.get_or_init(page) else {
-        return std::process::id();
+        // SAFETY: takes no pointers.
+        return unsafe { libc::syscall(libc::SYS_getpid) } as u32;
     };
     match page.load(Ordering::Relaxed) {
         0 => {
-            let id = std::process::id();
+            // A child's counter starts where its parent's was.
+            let id = LATEST.fetch_add(1, Ordering::Relaxed) + 1;
             page.store(id, Ordering::Relaxed);
             id
         }

@@ -10,6 +10,7 @@
 //! promise, so whoever needs one store to be seen whole asks for
 //! [`store_word`].
 
+use super::own_file::OwnFile;
 use region::Protection;
 use std::fs::File;
 use std::io;
@@ -17,9 +18,15 @@ use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The process's memory as a file. After a fork the inherited one is still the
-/// parent's, so it is kept with the process that opened it.
-static MEMORY: Mutex<Option<(u32, Option<File>)>> = Mutex::new(None);
+/// The process's memory as a file.
+static MEMORY: Mutex<Memory> = Mutex::new(Memory::Unopened);
+
+enum Memory {
+    Unopened,
+    Open(OwnFile),
+    /// It cannot be opened, or what is written does not arrive.
+    Unusable,
+}
 
 /// Writes `bytes` at `at`, in no promised order.
 ///
@@ -28,21 +35,8 @@ static MEMORY: Mutex<Option<(u32, Option<File>)>> = Mutex::new(None);
 /// `at` is mapped for `bytes.len()` bytes, belongs to the caller to change, and
 /// no thread executes a mixture of old and new bytes to its harm.
 pub(crate) unsafe fn bytes(at: usize, bytes: &[u8], protection: Protection) -> io::Result<()> {
-    {
-        let mut memory = MEMORY
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let pid = super::process::id();
-        if memory.as_ref().is_none_or(|(owner, _)| *owner != pid) {
-            *memory = Some((pid, open()));
-        }
-        if let Some((_, Some(file))) = memory.as_ref() {
-            match file.write_all_at(bytes, at as u64) {
-                Ok(()) => return Ok(()),
-                // Refused for good: the kernel may be set up to forbid it.
-                Err(_) => *memory = Some((pid, None)),
-            }
-        }
+    if write_to_memory(at, bytes) {
+        return Ok(());
     }
     flipped(at, bytes.len(), protection, || {
         for (n, &byte) in bytes.iter().enumerate() {
@@ -50,6 +44,26 @@ pub(crate) unsafe fn bytes(at: usize, bytes: &[u8], protection: Protection) -> i
             unsafe { ((at + n) as *mut u8).write_volatile(byte) };
         }
     })
+}
+
+/// Writes through `/proc/self/mem`, if that works.
+fn write_to_memory(at: usize, bytes: &[u8]) -> bool {
+    let mut memory = MEMORY
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let is_current = match &*memory {
+        Memory::Unusable => return false,
+        Memory::Open(file) => file.get().is_some(),
+        Memory::Unopened => false,
+    };
+    if !is_current {
+        *memory = open().map_or(Memory::Unusable, Memory::Open);
+    }
+    match &*memory {
+        // Without asking again: nothing has run in between.
+        Memory::Open(file) => file.file().write_all_at(bytes, at as u64).is_ok(),
+        _ => false,
+    }
 }
 
 /// Stores the eight bytes at `at`, a multiple of eight, as one.
@@ -78,7 +92,7 @@ fn flipped(at: usize, len: usize, back: Protection, store: impl FnOnce()) -> io:
 }
 
 /// Opens the process's memory, if bytes written through it really arrive.
-fn open() -> Option<File> {
+fn open() -> Option<OwnFile> {
     let file = File::options()
         .read(true)
         .write(true)
@@ -90,5 +104,9 @@ fn open() -> Option<File> {
     // An emulator may write to a shadow of the memory that runs.
     // SAFETY: `probe` is a live local; volatile, as the kernel wrote it.
     let seen = unsafe { (probe_at as *const [u8; 8]).read_volatile() };
-    (seen == [0x5a; 8]).then_some(file)
+    if seen == [0x5a; 8] {
+        OwnFile::new(file)
+    } else {
+        None
+    }
 }

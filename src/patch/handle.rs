@@ -10,8 +10,8 @@ use std::fmt;
 /// [`Transaction`](crate::Transaction). Dropping it takes the patch off.
 ///
 /// If that cannot be done when it is dropped (somebody else has written over
-/// the entry, say), the patch leads to the original function from then on;
-/// [`RawPatch::remove`] tells.
+/// the entry, say), it stays as it is; [`RawPatch::remove`] tells, and
+/// [`unpatch_all`](crate::unpatch_all) tries again.
 #[must_use = "the patch is taken off when this is dropped"]
 pub struct RawPatch {
     layer: LayerId,
@@ -76,8 +76,7 @@ impl RawPatch {
     pub unsafe fn retarget(&self, destination: *const ()) -> Result<(), Error> {
         check_replacement(self.layer.target, destination)?;
         let mut registry = registry();
-        let before = registry.layer(self.layer)?.destination;
-        registry.set_destination(self.layer, destination as usize)?;
+        let before = registry.set_destination(self.layer, destination as usize)?;
         registry
             .settle(&[self.layer.target])
             .or_else(|e| registry.set_destination(self.layer, before).and(Err(e)))
@@ -93,8 +92,8 @@ impl RawPatch {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] or [`Error::Refused`]; the patch leads to the original
-    /// all the same.
+    /// [`Error::Write`] or [`Error::Refused`]; then the entry may still lead to
+    /// the replacement.
     pub fn remove(mut self) -> Result<(), Error> {
         self.leaked = true;
         let removed = registry().remove(&[self.layer]);
@@ -123,7 +122,7 @@ impl RawPatch {
 impl Drop for RawPatch {
     fn drop(&mut self) {
         if !self.leaked {
-            // What cannot be written leads to the original: see the type.
+            // What cannot be written stays: see the type.
             let _ = registry().remove(&[self.layer]);
         }
     }
@@ -258,7 +257,10 @@ impl<F> fmt::Debug for Patch<F> {
 /// `replacement` may stand in for `target` wherever that is called, from any
 /// thread: it keeps to what its callers and the compiler rely on (also what
 /// `unsafe` code relies on). It lives until the patch is gone and no call is
-/// inside of it. No other code writes to the function meanwhile.
+/// inside of it. No other code writes to the function meanwhile. No thread that
+/// blocks SIGTRAP, such as one in a signal handler that blocks all signals, is
+/// inside of the function's first bytes or calls it while it is patched or
+/// restored: the kernel kills a process that traps there.
 pub unsafe fn patch<F: FnPtr>(target: F, replacement: F) -> Result<Patch<F>, Error> {
     // SAFETY: the caller's promise.
     let raw = unsafe { patch_raw(target.address(), |_| replacement.address()) }?;

@@ -154,10 +154,10 @@ impl Located {
         let address = TargetAddress::new(target as u64);
         let refuse = |reason| Refusal::new(address, 0, reason);
         let Some(module) = module_at(target) else {
-            return Self::without_module(target);
+            return Self::without_file(target, None);
         };
         let Ok(image) = module.image() else {
-            return Self::without_module(target);
+            return Self::without_file(target, Some(module));
         };
         let around = ImageSurroundings {
             image,
@@ -176,10 +176,10 @@ impl Located {
     }
 
     /// Code that has no readable file, if it is code at all.
-    fn without_module(target: usize) -> Result<Self, Refusal> {
+    fn without_file(target: usize, module: Option<Arc<Module>>) -> Result<Self, Refusal> {
         let address = TargetAddress::new(target as u64);
         let refuse = |reason| Refusal::new(address, 0, reason);
-        let region = region::query(target as *const u8).map_err(|_| refuse(Reason::NotMapped))?;
+        let region = region::query(target as *const u8).map_err(|e| refuse(unreadable(&e)))?;
         if !region.is_executable() {
             return Err(refuse(Reason::NotCode));
         }
@@ -200,7 +200,7 @@ impl Located {
             analysis,
             protection: region.protection(),
             target,
-            module: None,
+            module,
         })
     }
 
@@ -224,6 +224,16 @@ impl Located {
         let module = self.module.as_ref()?;
         let image = module.image().ok()?;
         image.symbol_name_at(module.slide().file_address(self.target))
+    }
+}
+
+/// Why the memory at an address cannot be looked at.
+fn unreadable(error: &region::Error) -> Reason {
+    match error {
+        region::Error::UnmappedRegion => Reason::NotMapped,
+        other => Reason::Unwritable {
+            why: format!("/proc/self/maps cannot be read: {other}"),
+        },
     }
 }
 

@@ -146,21 +146,21 @@ impl Registry {
         site.layer(id).ok_or(Error::Removed { target })
     }
 
-    /// Where the layer leads from now on. Written by [`Registry::settle`].
+    /// Where the layer leads from now on; returns where it led before. Written
+    /// by [`Registry::settle`].
     pub(super) fn set_destination(
         &mut self,
         layer: LayerId,
         destination: usize,
-    ) -> Result<(), Error> {
-        self.layer(layer)?;
-        if let Some(l) = self
+    ) -> Result<usize, Error> {
+        let LayerId { target, id } = layer;
+        self.retire_if_unloaded(target);
+        let site = self
             .sites
-            .get_mut(&layer.target)
-            .and_then(|s| s.layer_mut(layer.id))
-        {
-            l.destination = destination;
-        }
-        Ok(())
+            .get_mut(&target)
+            .ok_or(Error::Unloaded { target })?;
+        let layer = site.layer_mut(id).ok_or(Error::Removed { target })?;
+        Ok(std::mem::replace(&mut layer.destination, destination))
     }
 
     /// Turns layers on and off: all of them, or none.
@@ -196,7 +196,8 @@ impl Registry {
         }
     }
 
-    /// Takes layers off. What cannot be written stays, leading to the original.
+    /// Takes layers off. Where an entry cannot be written, the others are taken
+    /// off all the same, and the first error is given.
     pub(super) fn remove(&mut self, layers: &[LayerId]) -> Result<(), Error> {
         let mut targets = Vec::with_capacity(layers.len());
         for layer in layers {
@@ -206,9 +207,36 @@ impl Registry {
                 targets.push(layer.target);
             }
         }
+        self.settle_each(targets)
+    }
+
+    /// Takes everything off, also what could not be taken off before.
+    fn remove_all(&mut self) -> Result<usize, Error> {
+        let layers = self.all_layers();
+        let first = self.remove(&layers);
+        let left: Vec<usize> = self
+            .sites
+            .values()
+            .filter(|site| site.is_left_behind())
+            .map(Site::target)
+            .collect();
+        let second = self.settle_each(left);
+        first.and(second).map(|()| layers.len())
+    }
+
+    /// Settles the targets together or, if that fails, each by itself.
+    fn settle_each(&mut self, mut targets: Vec<usize>) -> Result<(), Error> {
         targets.sort_unstable();
         targets.dedup();
-        self.settle(&targets)
+        if targets.len() <= 1 || self.settle(&targets).is_err() {
+            let mut result = Ok(());
+            for target in targets {
+                self.retire_if_unloaded(target);
+                result = result.and(self.settle(&[target]));
+            }
+            return result;
+        }
+        Ok(())
     }
 
     /// All layers of all sites.
@@ -267,18 +295,20 @@ impl Registry {
         Ok(())
     }
 
-    /// Forgets the site of a function whose module is gone. Its memory stays:
-    /// a thread may be in it.
+    /// Forgets the site of a function whose code is gone. Its memory stays: a
+    /// thread may be in it.
     fn retire_if_unloaded(&mut self, target: usize) {
-        let Some(module) = self
-            .sites
-            .get(&target)
-            .and_then(|s| s.located.module.as_ref())
-        else {
+        let Some(site) = self.sites.get(&target) else {
             return;
         };
-        let is_loaded = module_at(target).is_some_and(|now| Arc::ptr_eq(&now, module));
-        if !is_loaded && let Some(site) = self.sites.remove(&target) {
+        let is_loaded =
+            site.located.module.as_ref().is_none_or(|module| {
+                module_at(target).is_some_and(|now| Arc::ptr_eq(&now, module))
+            });
+        if is_loaded && !site.is_gone() {
+            return;
+        }
+        if let Some(site) = self.sites.remove(&target) {
             self.claims.release(site.rung(), false);
             site.forget_traps();
         }
@@ -306,13 +336,10 @@ fn put_back(changes: &[Change], alone: &Alone) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// [`Error::Write`] if the code cannot be written; the patches lead to the
-/// original functions all the same.
+/// [`Error::Write`] or [`Error::Refused`] for the first function that cannot be
+/// written; all others are restored.
 pub fn unpatch_all() -> Result<usize, Error> {
-    let mut registry = registry();
-    let layers = registry.all_layers();
-    registry.remove(&layers)?;
-    Ok(layers.len())
+    registry().remove_all()
 }
 
 /// Which bytes of the program belong to which site: those that it writes and

@@ -8,8 +8,8 @@
 //! Patches stack as [`Layer`]s, the newest on top. The entry leads to the gate,
 //! the gate through its slot to the topmost enabled layer, and each layer's
 //! *original* to what is enabled below it: the lowest one's is the copy, each
-//! other one's a stub with a slot of its own. Every change of mind is a store
-//! into these slots.
+//! other one's a stub that belongs to the layer below and has a slot of its own.
+//! Every change of mind is a store into these slots.
 //!
 //! ```text
 //! entry: jmp gate ──> gate: jmp [slot] ──> layer 1 ──> stub: jmp [slot] ──> layer 0 ──> copy ──> entry + n
@@ -36,7 +36,11 @@ pub(super) struct Layer {
     pub(super) id: u64,
     pub(super) destination: usize,
     pub(super) enabled: bool,
-    stub: Option<Stub>,
+    /// What the layer was given as the original: what is below it.
+    original: usize,
+    /// What the layers above are given as the original: this layer, or what is
+    /// below it. Made when the first one comes.
+    through: Option<Stub>,
 }
 
 /// An address that leads to whatever its slot says.
@@ -57,8 +61,6 @@ pub(super) struct Site {
     pub(super) located: Located,
     prepared: Prepared,
     pub(super) layers: Vec<Layer>,
-    /// Stubs of layers that are gone: their addresses may still be called.
-    spare_stubs: Vec<Stub>,
     entry: Entry,
     wanted: Entry,
     /// Minds change here: keep the gate.
@@ -75,7 +77,6 @@ impl Site {
             located,
             prepared,
             layers: Vec::new(),
-            spare_stubs: Vec::new(),
             entry: Entry::Original,
             wanted: Entry::Original,
             keeps_gate: false,
@@ -126,14 +127,11 @@ impl Site {
         self.layers.is_empty() && self.entry == Entry::Original
     }
 
-    /// Whether the plan was made for a process without other threads, and
-    /// cannot be mended by another gate.
+    /// Whether the plan was made for a process without other threads, and there
+    /// are some now.
     pub(super) fn is_outdated(&self) -> bool {
         let rung = &self.prepared.rung;
-        rung.strategy == Strategy::ShortJump
-            && !self.prepared.trapping
-            && rung.boundaries().next().is_some()
-            && !count::alone()
+        !self.prepared.trapping && rung.boundaries().next().is_some() && !count::alone()
     }
 
     /// Patches in another way from now on. The old copy and gate stay, for
@@ -142,6 +140,30 @@ impl Site {
         self.prepared = prepared;
         self.padding_left = false;
         self.stage(staged);
+    }
+
+    /// Whether the code that was patched is gone, or has been loaded anew at the
+    /// same address: it holds the bytes of the file, not those of the patch.
+    pub(super) fn is_gone(&self) -> bool {
+        let place = self.prepared.rung.place.get() as usize;
+        if self.located.module.is_none() && !is_mapped(place) {
+            return true;
+        }
+        let Ok(expected) = self.entry_bytes(self.entry) else {
+            return false;
+        };
+        let holds = |bytes: &[u8]| {
+            let mut bytes = bytes.iter().enumerate();
+            bytes.all(|(n, byte)| read_byte(place + n) == *byte)
+        };
+        let original = &self.prepared.rung.existing[..self.prepared.rung.written];
+        self.entry != Entry::Original && !holds(&expected) && holds(original)
+    }
+
+    /// Whether the entry still leads away although nothing patches it: it could
+    /// not be written when the last patch was removed.
+    pub(super) fn is_left_behind(&self) -> bool {
+        self.layers.is_empty() && self.entry != Entry::Original
     }
 
     /// Whether the jump in padding could not be taken away.
@@ -157,19 +179,24 @@ impl Site {
         arena: &mut Arena,
         staged: &mut Staged,
     ) -> io::Result<usize> {
-        let stub = match self.layers.is_empty() {
-            true => None,
-            false => Some(match self.spare_stubs.pop() {
-                Some(stub) => stub,
-                None => Stub::new(self.target(), arena, staged)?,
-            }),
+        let target = self.target();
+        let original = match self.layers.last_mut() {
+            None => self.prepared.copy,
+            Some(Layer {
+                through: Some(stub),
+                ..
+            }) => stub.at,
+            Some(below) => {
+                let stub = Stub::new(target, arena, staged)?;
+                below.through.insert(stub).at
+            }
         };
-        let original = stub.as_ref().map_or(self.prepared.copy, |stub| stub.at);
         self.layers.push(Layer {
             id,
             destination: original,
             enabled: false,
-            stub,
+            original,
+            through: None,
         });
         self.link();
         Ok(original)
@@ -180,11 +207,13 @@ impl Site {
         let Some(n) = self.layers.iter().position(|layer| layer.id == id) else {
             return;
         };
-        if let Some(stub) = self.layers.remove(n).stub {
-            stub.slot.store(self.prepared.copy, Ordering::Release);
-            self.spare_stubs.push(stub);
-        }
+        let gone = self.layers.remove(n);
         self.link();
+        // Those above go on calling its stub, which leads to what was below it,
+        // for good: no address that was handed out ever means something else.
+        if let Some(stub) = gone.through {
+            stub.slot.store(gone.original, Ordering::Release);
+        }
     }
 
     pub(super) fn layer_mut(&mut self, id: u64) -> Option<&mut Layer> {
@@ -199,11 +228,11 @@ impl Site {
     pub(super) fn link(&self) {
         let mut next = self.prepared.copy;
         for layer in &self.layers {
-            if let Some(stub) = &layer.stub {
-                stub.slot.store(next, Ordering::Release);
-            }
             if layer.enabled {
                 next = layer.destination;
+            }
+            if let Some(stub) = &layer.through {
+                stub.slot.store(next, Ordering::Release);
             }
         }
         self.prepared.slot.store(next, Ordering::Release);
@@ -224,6 +253,13 @@ impl Site {
         let has_boundaries = self.prepared.rung.boundaries().next().is_some();
         if self.entry == Entry::Original && has_boundaries && !**alone && !self.prepared.trapping {
             self.move_gate(arena, staged)?;
+        }
+        if self.located.module.is_none() {
+            // Code made at run time: its rights come and go.
+            let place = self.prepared.rung.place.get() as *const u8;
+            if let Ok(region) = region::query(place) {
+                self.located.protection = region.protection();
+            }
         }
         let mut changes = Vec::new();
         let rung = &self.prepared.rung;
@@ -423,6 +459,26 @@ impl Site {
             None => refusal,
         }
     }
+}
+
+/// Whether the byte at `at` can be read, found out without reading it here.
+fn is_mapped(at: usize) -> bool {
+    let mut byte = 0_u8;
+    let local = libc::iovec {
+        iov_base: (&raw mut byte).cast(),
+        iov_len: 1,
+    };
+    let remote = libc::iovec {
+        iov_base: at as *mut _,
+        iov_len: 1,
+    };
+    // SAFETY: the kernel checks both addresses and copies one byte to `byte`.
+    let read = unsafe {
+        let this = libc::syscall(libc::SYS_getpid) as libc::pid_t;
+        libc::process_vm_readv(this, &local, 1, &remote, 1, 0)
+    };
+    // Where the call is forbidden, the memory is taken for mapped, as before.
+    read == 1 || std::io::Error::last_os_error().raw_os_error() != Some(libc::EFAULT)
 }
 
 impl Stub {

@@ -126,7 +126,7 @@ impl<'a> Transaction<'a> {
         let mut registry = registry();
         let committed = destinations
             .into_iter()
-            .try_for_each(|(layer, at)| registry.set_destination(layer, at))
+            .try_for_each(|(layer, at)| registry.set_destination(layer, at).map(drop))
             .and_then(|()| registry.switch(&wanted));
         drop(registry);
         committed.map(|()| patches)

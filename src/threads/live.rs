@@ -9,10 +9,11 @@
 //!
 //! - nobody else runs: the bytes are written.
 //! - they lie in one aligned word: one store.
-//! - else: first the boundary bytes and the head become traps, each by a store
-//!   of one byte; then the other bytes; then the boundaries; then the head,
-//!   with the cores synchronised in between. At every moment each instruction
-//!   that can be fetched is the old one, the new one or a trap.
+//! - else: the head becomes a trap; then the boundary bytes do; then the other
+//!   bytes are written; then the boundaries; then the head: with the cores
+//!   synchronised in between, and traps stored one byte at a time. At every
+//!   moment each instruction that can be fetched is the old one, the new one or
+//!   a trap.
 //!
 //! Taking a patch off is the same with the old bytes.
 
@@ -103,11 +104,15 @@ unsafe fn apply_by_steps(changes: &[&Change]) -> io::Result<()> {
         // SAFETY: the caller's promise; a single byte is always seen whole.
         unsafe { write::bytes(change.at + offset, &[byte], change.protection) }
     };
+    // The heads first: behind a live jump a boundary is part of its distance.
+    for change in changes {
+        put(change, 0, INT3)?;
+    }
+    sync::cores()?;
     for change in changes {
         for &boundary in &change.boundaries {
             put(change, boundary, INT3)?;
         }
-        put(change, 0, INT3)?;
     }
     sync::cores()?;
     for change in changes {

@@ -36,6 +36,9 @@ struct Previous {
     older: *const Previous,
 }
 
+/// `si_code` of what the kernel itself raises (asm-generic/siginfo.h).
+const SI_KERNEL: i32 = 0x80;
+
 thread_local! {
     /// How many handlers this thread has chained to and not come back from. One
     /// that was installed in front of midair's may chain to midair's in turn.
@@ -168,12 +171,14 @@ extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc
     // SAFETY: tables are leaked, never freed.
     let table = unsafe { TABLE.load(Ordering::Acquire).as_ref() };
     // SAFETY: the kernel passes the signal's information.
-    let raised_by_code = unsafe { (*info).si_code } > 0;
-    if raised_by_code && let Some(destination) = table.and_then(|t| t.get(trapped_at)) {
+    let code = unsafe { (*info).si_code };
+    // So the kernel reports int3; single steps and watchpoints have other codes.
+    let is_int3 = code == SI_KERNEL;
+    if is_int3 && let Some(destination) = table.and_then(|t| t.get(trapped_at)) {
         *pc = destination as i64;
         return;
     }
-    chain(signal, info, context, raised_by_code);
+    chain(signal, info, context, code > 0);
 }
 
 /// Does what the handler before midair's would have done.
