@@ -221,7 +221,8 @@ impl Prepared {
         }
         let prescribed = is_prescribed(&rung, needs_traps);
         let copied = place_copy(located, &rung, arena, !prescribed)?;
-        let trapping = prescribed || !has_boundaries;
+        // What needs traps has been given them, or was refused above.
+        let trapping = needs_traps || !has_boundaries;
         let (copy, copied) = copied;
         let copy_len = copied.bytes.len().next_multiple_of(16);
         let end_of_jump = rung.jump.get() as usize + x86_64::JUMP;
