@@ -1,18 +1,19 @@
 //! The scan of a whole body for control that enters the bytes of a jump.
 //!
-//! A linear sweep: every direct branch, call and `lea` that names an address
-//! inside of the window behind the place of the jump, every entry point that
-//! others know there, and the jump tables ([`super::tables`]). The sweep may
+//! A linear sweep: every direct branch, call, `lea` and constant that names an
+//! address inside of the window behind the place of the jump, every entry point
+//! that others know there, and the jump tables ([`super::tables`]). The sweep may
 //! report too much, never too little, as long as it stays `complete`: it is
-//! not where bytes do not decode, an indirect jump is not understood, a branch
-//! leaves the function (a cold part may come back), or the extent is a guess.
+//! not where bytes do not decode, or to AMD in another way than to Intel, an
+//! indirect jump is not understood, a branch leaves the function (a cold part
+//! may come back), or the extent is a guess.
 
-use super::decode::{decoder, near_target, rip_operand};
+use super::decode::{self, constant_operand, decoder, near_target, rip_operand};
 use super::function::Function;
 use super::{JUMP, tables};
 use crate::{Surroundings, TargetAddress};
 use alloc::vec::Vec;
-use iced_x86::{FlowControl, Instruction, Mnemonic};
+use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind};
 
 /// How many bytes behind the place of the jump are watched.
 pub(super) const WINDOW: u64 = 16;
@@ -43,12 +44,39 @@ impl Scan {
             self.targets |= 1 << distance;
         }
     }
+
+    /// Marks the addresses that `instruction` takes, since they may be jumped
+    /// to (code that is not position-independent takes them as constants), and
+    /// sees whether it reads the bytes of the jump.
+    fn mark_operands(&mut self, place: u64, instruction: &Instruction) {
+        for kind in instruction.op_kinds() {
+            match kind {
+                OpKind::Immediate32 => self.mark(place, u64::from(instruction.immediate32())),
+                OpKind::Immediate32to64 => {
+                    self.mark(place, instruction.immediate32to64() as u64);
+                }
+                OpKind::Immediate64 => self.mark(place, instruction.immediate64()),
+                _ => {}
+            }
+        }
+        let Some(operand) = constant_operand(instruction) else {
+            return;
+        };
+        if instruction.mnemonic() == Mnemonic::Lea {
+            self.mark(place, operand);
+        } else {
+            // It may begin before the jump, or within it.
+            let size = instruction.memory_size().size().max(1) as u64;
+            self.reads_itself |=
+                place.wrapping_sub(operand) < size || operand.wrapping_sub(place) < JUMP as u64;
+        }
+    }
 }
 
 pub(super) fn scan(function: &Function<'_>, skip: u8, around: &dyn Surroundings) -> Scan {
     let entry = function.address.get();
-    let place = entry + u64::from(skip);
-    let end = entry + function.body.len() as u64;
+    let place = entry.wrapping_add(u64::from(skip));
+    let is_own = |at: u64| at.wrapping_sub(entry) < function.body.len() as u64;
     let mut scan = Scan {
         complete: function.exact,
         ..Scan::default()
@@ -59,7 +87,8 @@ pub(super) fn scan(function: &Function<'_>, skip: u8, around: &dyn Surroundings)
         return scan;
     }
     scan.complete = around.knows_all_branches();
-    for other in around.entries(TargetAddress::new(place)..TargetAddress::new(place + WINDOW)) {
+    let window = TargetAddress::new(place)..TargetAddress::new(place.saturating_add(WINDOW));
+    for other in around.entries(window) {
         scan.mark(place, other.get());
     }
     let mut tables = tables::Tables::default();
@@ -75,42 +104,44 @@ pub(super) fn scan(function: &Function<'_>, skip: u8, around: &dyn Surroundings)
         if from_place < WINDOW {
             scan.boundaries |= 1 << from_place;
         }
-        if let Some(operand) = rip_operand(&instruction) {
-            if instruction.mnemonic() == Mnemonic::Lea {
-                scan.mark(place, operand);
-                tables.address_taken(operand);
-            } else if (place..place + JUMP as u64).contains(&operand) {
-                scan.reads_itself = true;
-            }
+        scan.mark_operands(place, &instruction);
+        if instruction.mnemonic() == Mnemonic::Lea
+            && let Some(address) = rip_operand(&instruction)
+        {
+            tables.address_taken(address);
+        }
+        let start = instruction.ip().wrapping_sub(entry) as usize;
+        let bytes = &function.body[start..start + instruction.len()];
+        if decode::is_operand_size_branch(&instruction, bytes) {
+            scan.complete = false; // to AMD the next one begins elsewhere
         }
         match instruction.flow_control() {
-            FlowControl::Next | FlowControl::Interrupt | FlowControl::Return => {}
+            FlowControl::Next | FlowControl::Interrupt => {}
+            FlowControl::Return => {
+                // `iret` and its kin lead anywhere.
+                scan.complete &= instruction.mnemonic() == Mnemonic::Ret;
+            }
             FlowControl::IndirectBranch => tables.jump(&instruction),
             FlowControl::IndirectCall => {
                 // Its return address is entered when the callee is done.
                 scan.mark(place, instruction.next_ip());
             }
-            _ => {
-                let Some(target) = near_target(&instruction) else {
-                    continue;
-                };
-                if instruction.flow_control() == FlowControl::Call {
-                    scan.mark(place, instruction.next_ip());
-                } else if !(entry..end).contains(&target) {
-                    scan.complete = false;
-                }
-                scan.mark(place, target);
-                if (target == entry || target == place)
-                    && instruction.flow_control() != FlowControl::Call
-                {
-                    scan.to_entry += 1;
+            flow => {
+                if let Some(target) = near_target(&instruction) {
+                    scan.mark(place, target);
+                    if flow == FlowControl::Call {
+                        scan.mark(place, instruction.next_ip());
+                    } else {
+                        scan.complete &= is_own(target);
+                        scan.to_entry += u32::from(target == entry || target == place);
+                    }
                 }
             }
         }
         tables.seen(&instruction);
     }
     let mut targets: Vec<u64> = Vec::new();
-    scan.complete &= tables.resolve(around, &mut targets);
+    scan.complete &= tables.resolve(around, &is_own, &mut targets);
     for target in targets {
         // A table is read on behind its end. What leads into the middle of an
         // instruction is no entry of it: compilers' tables lead to labels.
@@ -154,6 +185,7 @@ fn scan_prefix(function: &Function<'_>, place: u64, scan: &mut Scan) {
         if instruction.is_invalid() {
             break;
         }
+        scan.mark_operands(place, &instruction);
         if let Some(target) = near_target(&instruction) {
             scan.mark(place, target);
         }

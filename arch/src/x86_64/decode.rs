@@ -9,6 +9,9 @@ use iced_x86::{
     Register,
 };
 
+/// The prefix that changes the size of operands.
+const OPERAND_SIZE: u8 = 0x66;
+
 /// An instruction of the original function that a jump would cover.
 #[derive(Clone, Debug)]
 pub struct Displaced {
@@ -123,12 +126,40 @@ pub(crate) fn near_target(instruction: &Instruction) -> Option<u64> {
     (direct && instruction.op0_kind() == OpKind::NearBranch64).then(|| instruction.near_branch64())
 }
 
-/// Whether it is a direct branch whose target is cut to 16 or 32 bits.
-pub(crate) fn is_short_width_branch(instruction: &Instruction) -> bool {
-    matches!(
-        instruction.op0_kind(),
-        OpKind::NearBranch16 | OpKind::NearBranch32
-    )
+/// Whether `instruction`, read from `bytes`, is a branch that Intel and AMD read
+/// differently: the prefix 66 makes it one of 16 bits for AMD, of another length
+/// and to another place, and is ignored by Intel.
+pub(crate) fn is_operand_size_branch(instruction: &Instruction, bytes: &[u8]) -> bool {
+    let is_branch = matches!(
+        instruction.flow_control(),
+        FlowControl::ConditionalBranch
+            | FlowControl::UnconditionalBranch
+            | FlowControl::IndirectBranch
+            | FlowControl::Call
+            | FlowControl::IndirectCall
+    );
+    if !is_branch || !bytes.contains(&OPERAND_SIZE) {
+        return false;
+    }
+    let amd = Decoder::with_ip(64, bytes, instruction.ip(), DecoderOptions::AMD).decode();
+    amd.code() != instruction.code() || amd.len() != instruction.len()
+}
+
+/// The address of an operand in memory that stands in the instruction itself,
+/// relative to RIP or not.
+pub(crate) fn constant_operand(instruction: &Instruction) -> Option<u64> {
+    let is_absolute = || {
+        instruction.memory_base() == Register::None
+            && instruction.memory_index() == Register::None
+            && instruction.op_kinds().any(|kind| kind == OpKind::Memory)
+            && !has_segment(instruction)
+    };
+    rip_operand(instruction).or_else(|| is_absolute().then(|| instruction.memory_displacement64()))
+}
+
+/// Whether the operand in memory is relative to FS or GS.
+pub(crate) fn has_segment(instruction: &Instruction) -> bool {
+    matches!(instruction.memory_segment(), Register::FS | Register::GS)
 }
 
 /// The address that a RIP-relative operand names.

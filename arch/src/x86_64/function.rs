@@ -7,6 +7,9 @@ use crate::{Reason, Refusal, Surroundings, TargetAddress};
 use alloc::vec::Vec;
 use iced_x86::Mnemonic;
 
+/// Bytes of `endbr64`.
+const ENDBR64: usize = 4;
+
 /// A function as the analysis gets it.
 #[derive(Clone, Copy, Debug)]
 pub struct Function<'a> {
@@ -32,7 +35,7 @@ pub struct Analysis {
     pub(super) skip: u8,
     /// Bytes of the body from the place of the jump on.
     pub(super) room: usize,
-    /// Proven padding behind the body.
+    /// Proven padding behind the body, if control does not run on into it.
     pub(super) padding: usize,
     /// The bytes that stand where the jump goes, as many as are known.
     pub(super) existing: Vec<u8>,
@@ -57,7 +60,7 @@ impl Analysis {
         let mut decode = decoder(function.body, address);
         while decode.can_decode() {
             let instruction = decode.decode();
-            let offset = (instruction.ip() - address) as usize;
+            let offset = instruction.ip().wrapping_sub(address) as usize;
             if instruction.is_invalid() {
                 if !instructions.is_empty() {
                     break; // the rungs that need it will see that it is missing
@@ -69,8 +72,11 @@ impl Analysis {
                 };
                 return Err(refuse(offset as i64, reason));
             }
-            if offset == 0 && instruction.mnemonic() == Mnemonic::Endbr64 {
-                skip = 4;
+            // Compilers make it without further prefixes; with any, it is
+            // displaced like all others.
+            let is_landing_pad = instruction.mnemonic() == Mnemonic::Endbr64;
+            if offset == 0 && is_landing_pad && instruction.len() == ENDBR64 {
+                skip = ENDBR64;
                 continue;
             }
             instructions.push(Displaced::new(
@@ -89,14 +95,19 @@ impl Analysis {
             }
         }
         let Some(first) = instructions.first() else {
-            return Err(refuse(0, Reason::Truncated));
+            return Err(refuse(skip as i64, Reason::Truncated));
         };
         if first.bytes[0] == INT3 {
             return Err(refuse(i64::from(first.offset), Reason::ForeignBreakpoint)
                 .with_instruction(first.text()));
         }
         let gap = &function.after[..function.gap.min(function.after.len())];
-        let padding = if room == function.body.len() && super::is_padding(gap) {
+        // What a body runs on into is no padding. All instructions are known of
+        // one that is short enough to need it.
+        let ends = instructions
+            .last()
+            .is_some_and(|last| last.ends_flow() && last.end_offset() as usize == room);
+        let padding = if ends && room == function.body.len() && super::is_padding(gap) {
             gap.len()
         } else {
             0

@@ -7,9 +7,13 @@
 
 use super::decode::Displaced;
 use super::function::Analysis;
-use super::{INT3, JUMP, is_padding, jumps, relocate};
+use super::{INT3, JUMP, is_padding, jumps, padding, relocate};
 use crate::{Reason, Refusal, Surroundings, TargetAddress};
 use alloc::vec::Vec;
+
+/// Padding is not longer than this: functions are aligned to a cache line at
+/// most.
+const LONGEST_GAP: u64 = 64;
 
 /// A way of leaving a function at its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,7 +102,7 @@ impl Rung {
         let written = self.written;
         self.displaced
             .iter()
-            .map(move |d| (d.address() - place) as usize)
+            .map(move |d| d.address().wrapping_sub(place) as usize)
             .filter(move |&n| n > 0 && n < written)
     }
 
@@ -146,7 +150,7 @@ impl Analysis {
 
     /// A whole `jmp rel32`, of which `own` bytes cover the function.
     fn jump(&self, strategy: Strategy, own: usize) -> Result<Rung, Refusal> {
-        self.no_entry_before(own)?;
+        self.no_entry_before(JUMP)?;
         self.build(strategy, own, JUMP)
     }
 
@@ -166,17 +170,20 @@ impl Analysis {
         if own + self.padding < 2 {
             return Err(self.no_room(2, own));
         }
-        self.no_entry_before(own)?;
+        self.no_entry_before(2)?;
         let mut rung = self.build(Strategy::ShortJump, own, 2)?;
         let place = self.place();
-        // Padding behind a one-byte function holds the short jump's own end.
-        let taken = place.get()..place.get() + 2;
-        let reach = TargetAddress::new(place.get().saturating_sub(126))
-            ..TargetAddress::new(place.get().saturating_add(2 + 127 + JUMP as u64));
+        // Asked for with what is around it, so that no nop is cut.
+        let reach = TargetAddress::new(place.get().saturating_sub(126 + LONGEST_GAP))
+            ..TargetAddress::new(
+                place
+                    .get()
+                    .saturating_add(2 + 127 + JUMP as u64 + LONGEST_GAP),
+            );
         let needs_trap = rung.boundaries().next().is_some();
         let mut best = None;
         for gap in around.gaps(reach) {
-            if !is_padding(gap.bytes) {
+            if !is_padding(gap.bytes) || !padding::is_behind_an_end(gap.address, around) {
                 continue;
             }
             let last = gap.bytes.len().saturating_sub(JUMP - 1) as u64;
@@ -184,7 +191,10 @@ impl Analysis {
                 let Some([_, distance]) = jumps::short(place, slot) else {
                     continue;
                 };
-                if slot.get() < taken.end && slot.get() + JUMP as u64 > taken.start {
+                // Padding behind a one-byte function holds the short jump's own
+                // end.
+                let from_place = slot.get().wrapping_sub(place.get()) as i64;
+                if (1 - JUMP as i64..2).contains(&from_place) {
                     continue;
                 }
                 if !needs_trap || distance == INT3 {
@@ -227,17 +237,8 @@ impl Analysis {
             let reason = Reason::InvalidInstruction;
             return Err(self.refuse((end as u32 + skip).into(), reason));
         }
-        // Displaced instructions may reach further than the bytes written; the
-        // copy resumes behind them, so nothing else may enter in between.
-        if let Some(target) = self.scan.first_target(end)
-            && !self
-                .instructions
-                .iter()
-                .any(|d| (d.offset - skip) as usize == target)
-        {
-            let target = target as u32 + skip;
-            return Err(self.refuse(target.into(), Reason::OverlappingCode { target }));
-        }
+        // Displaced instructions may reach further than the bytes written. What
+        // enters there finds the old bytes.
         for d in &displaced {
             relocate::check(d).map_err(|reason| {
                 self.refuse(i64::from(d.offset), reason)

@@ -5,8 +5,12 @@
 //! them.
 
 use super::INT3;
-use super::decode::decoder;
-use iced_x86::Mnemonic;
+use super::decode::{decoder, ends_flow};
+use crate::{Surroundings, TargetAddress};
+use iced_x86::{FlowControl, Mnemonic};
+
+/// The longest instruction.
+const LONGEST: usize = 15;
 
 /// Whether all of `bytes`, a gap between two functions, is padding: `int3`
 /// bytes and whole no-operations.
@@ -33,4 +37,33 @@ pub fn is_padding(bytes: &[u8]) -> bool {
         at += instruction.len();
     }
     true
+}
+
+/// Whether what stands before the gap at `at` may be the end of a function, so
+/// that control does not run on into the gap: glibc's `memcpy_chk` does, through
+/// nops into `memcpy`.
+///
+/// Where the last instruction begins is not known. Any of the last bytes that
+/// are an end as a whole will do; a call may be one that does not return, and
+/// padding may go on from padding that another patch uses.
+pub(super) fn is_behind_an_end(at: TargetAddress, around: &dyn Surroundings) -> bool {
+    let read = |len: usize| {
+        let start = at.get().checked_sub(len as u64)?;
+        around.read(TargetAddress::new(start), len)
+    };
+    let Some(before) = (1..=LONGEST).rev().find_map(read) else {
+        return true; // nothing is in front of it
+    };
+    (0..before.len()).any(|start| is_end(&before[start..]))
+}
+
+fn is_end(bytes: &[u8]) -> bool {
+    let instruction = decoder(bytes, 0).decode();
+    let may_end = ends_flow(&instruction)
+        || matches!(instruction.mnemonic(), Mnemonic::Nop | Mnemonic::Hlt)
+        || matches!(
+            instruction.flow_control(),
+            FlowControl::Call | FlowControl::IndirectCall | FlowControl::Interrupt
+        );
+    !instruction.is_invalid() && instruction.len() == bytes.len() && may_end
 }

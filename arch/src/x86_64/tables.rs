@@ -9,10 +9,11 @@
 
 use crate::{Surroundings, TargetAddress};
 use alloc::vec::Vec;
-use iced_x86::{Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
 
-/// A table longer than this is not believed to be one.
-const MOST_ENTRIES: u64 = 4096;
+/// No more of a table is read. What is behind its end leads into other
+/// functions; if all of this leads into one, the table may be longer.
+const MOST_ENTRIES: usize = 4096;
 /// How far back the instructions that compute a jump's target are looked for.
 const HISTORY: usize = 6;
 
@@ -70,6 +71,9 @@ impl Tables {
             .collect();
         let mut added = None;
         for instruction in &recent {
+            if instruction.flow_control() != FlowControl::Next {
+                break; // what comes before it is another path's
+            }
             if instruction.op0_kind() != OpKind::Register
                 || instruction.op0_register().full_register() != target
             {
@@ -98,32 +102,47 @@ impl Tables {
     }
 
     /// Adds the entries of all tables to `targets`; `false` if a jump was not
-    /// understood.
-    pub(super) fn resolve(mut self, around: &dyn Surroundings, targets: &mut Vec<u64>) -> bool {
+    /// understood. A table that never leads into the function (`is_own`) may be
+    /// another one's; that of the jump is elsewhere then.
+    pub(super) fn resolve(
+        mut self,
+        around: &dyn Surroundings,
+        is_own: &dyn Fn(u64) -> bool,
+        targets: &mut Vec<u64>,
+    ) -> bool {
         if !(self.relative_jumps || self.absolute_jumps) {
             return !self.unknown;
         }
         self.addresses.sort_unstable();
         self.addresses.dedup();
         let mut found = [false; 2];
+        let mut read = |table, width| {
+            let known = targets.len();
+            read_table(around, table, width, targets);
+            let own = targets[known..]
+                .iter()
+                .filter(|&&target| is_own(target))
+                .count();
+            self.unknown |= own == MOST_ENTRIES; // and who knows how many more
+            own > 0
+        };
         if self.relative_jumps {
             for &table in &self.addresses {
-                found[0] |= read_table(around, table, 4, targets);
+                found[0] |= read(table, 4);
             }
         }
         if self.absolute_jumps {
             for &table in self.addresses.iter().chain(&self.absolute) {
-                found[1] |= read_table(around, table, 8, targets);
+                found[1] |= read(table, 8);
             }
         }
         !self.unknown && found[0] == self.relative_jumps && found[1] == self.absolute_jumps
     }
 }
 
-/// Reads the entries of the table at `table`; whether there was one at all.
-fn read_table(around: &dyn Surroundings, table: u64, width: u64, targets: &mut Vec<u64>) -> bool {
-    let mut any = false;
-    for index in 0..MOST_ENTRIES {
+/// Reads the entries of the table at `table`.
+fn read_table(around: &dyn Surroundings, table: u64, width: u64, targets: &mut Vec<u64>) {
+    for index in 0..MOST_ENTRIES as u64 {
         let at = TargetAddress::new(table.wrapping_add(index * width));
         let Some(bytes) = around.read(at, width as usize) else {
             break;
@@ -138,8 +157,6 @@ fn read_table(around: &dyn Surroundings, table: u64, width: u64, targets: &mut V
         if !around.is_code(TargetAddress::new(target)) {
             break;
         }
-        any = true;
         targets.push(target);
     }
-    any
 }

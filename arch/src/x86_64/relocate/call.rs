@@ -38,11 +38,7 @@ impl Emitter {
 
     pub(super) fn call_indirect(&mut self, d: &Displaced) -> Result<(), Reason> {
         self.push_address(d.end());
-        if let Some(operand) = rip_operand(&d.instruction) {
-            self.jump_through(operand);
-            return Ok(());
-        }
-        // The opcode byte ff is the last ff before ModRM; prefixes are no ff.
+        // No prefix is ff: the first one is the opcode.
         let opcode = d
             .bytes
             .iter()
@@ -50,8 +46,13 @@ impl Emitter {
             .ok_or(Reason::InvalidInstruction)?;
         let mut jump = d.bytes.clone();
         *jump.get_mut(opcode + 1).ok_or(Reason::InvalidInstruction)? ^= CALL_TO_JUMP;
-        self.put(&jump);
-        Ok(())
+        match rip_operand(&d.instruction) {
+            Some(operand) => self.jump_through(d, jump, operand),
+            None => {
+                self.put(&jump);
+                Ok(())
+            }
+        }
     }
 
     fn push_address(&mut self, address: u64) {

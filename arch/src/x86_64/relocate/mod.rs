@@ -75,7 +75,7 @@ pub fn relocate(
 /// Whether `displaced` is of a kind that can be relocated at all.
 pub(super) fn check(displaced: &Displaced) -> Result<(), Reason> {
     let instruction = &displaced.instruction;
-    if decode::is_short_width_branch(instruction) {
+    if decode::is_operand_size_branch(instruction, &displaced.bytes) {
         return Err(Reason::OperandSizeBranch);
     }
     if instruction.memory_base() == Register::EIP {
@@ -159,7 +159,7 @@ impl Emitter {
     /// Whether `to` is one of the displaced instructions, so that a branch to
     /// it has to stay in the copy.
     fn is_displaced(&self, to: u64) -> bool {
-        (self.start..self.end).contains(&to)
+        to.wrapping_sub(self.start) < self.end.wrapping_sub(self.start)
     }
 
     /// The `rel32` field of a branch to the copy of the instruction at `to`.

@@ -17,7 +17,7 @@
 //! `[scratch+disp32]`, so that prefixes, opcode, VEX and EVEX fields stay as
 //! they are; the result is decoded again, to see that nothing else changed.
 
-use super::super::decode::{Displaced, decoder};
+use super::super::decode::{Displaced, decoder, has_segment};
 use super::Emitter;
 use crate::Reason;
 use crate::address::displacement;
@@ -39,23 +39,15 @@ pub(super) fn is_far_pointer(instruction: &Instruction) -> bool {
 
 impl Emitter {
     pub(super) fn operand(&mut self, d: &Displaced, operand: u64) -> Result<(), Reason> {
-        let end = self.here().wrapping_add(d.bytes.len() as u64);
         let field = d.displacement_offset.ok_or(Reason::InvalidInstruction)?;
-        if let Some(distance) = displacement(end, operand) {
-            let mut bytes = d.bytes.clone();
-            bytes
-                .get_mut(field..field + 4)
-                .ok_or(Reason::InvalidInstruction)?
-                .copy_from_slice(&distance.to_le_bytes());
-            self.put(&bytes);
+        if self.put_in_reach(d.bytes.clone(), field, operand)? {
             return Ok(());
         }
         let instruction = &d.instruction;
         match instruction.mnemonic() {
             Mnemonic::Lea => self.address_in_register(instruction, operand),
             Mnemonic::Jmp if instruction.flow_control() == FlowControl::IndirectBranch => {
-                self.jump_through(operand);
-                Ok(())
+                self.jump_through_far(d, operand)
             }
             Mnemonic::Push => self.push_operand(d, operand),
             _ => self.through_scratch(d, field, operand),
@@ -83,14 +75,45 @@ impl Emitter {
         Ok(())
     }
 
-    /// `jmp [operand]`, keeping all registers and the red zone:
+    /// Puts `bytes` with the displacement at `field` that leads to `operand`;
+    /// `false`, with nothing put, if that is out of reach.
+    fn put_in_reach(
+        &mut self,
+        mut bytes: Vec<u8>,
+        field: usize,
+        operand: u64,
+    ) -> Result<bool, Reason> {
+        let end = self.here().wrapping_add(bytes.len() as u64);
+        let Some(distance) = displacement(end, operand) else {
+            return Ok(false);
+        };
+        bytes
+            .get_mut(field..field + 4)
+            .ok_or(Reason::InvalidInstruction)?
+            .copy_from_slice(&distance.to_le_bytes());
+        self.put(&bytes);
+        Ok(true)
+    }
+
+    /// Puts `jump`: the call `d`, made a jump through the same `operand`.
+    pub(super) fn jump_through(
+        &mut self,
+        d: &Displaced,
+        jump: Vec<u8>,
+        operand: u64,
+    ) -> Result<(), Reason> {
+        let field = d.displacement_offset.ok_or(Reason::InvalidInstruction)?;
+        if self.put_in_reach(jump, field, operand)? {
+            return Ok(());
+        }
+        self.jump_through_far(d, operand)
+    }
+
+    /// `jmp [operand]` out of reach, keeping all registers and the red zone:
     /// `ret 128` jumps to what was pushed and takes the stack pointer back.
-    pub(super) fn jump_through(&mut self, operand: u64) {
-        let end = self.here().wrapping_add(6);
-        if let Some(distance) = displacement(end, operand) {
-            self.put(&[0xff, 0x25]);
-            self.put(&distance.to_le_bytes());
-            return;
+    fn jump_through_far(&mut self, d: &Displaced, operand: u64) -> Result<(), Reason> {
+        if has_segment(&d.instruction) {
+            return Err(Reason::OperandOutOfReach { operand });
         }
         self.move_stack(-RED_ZONE);
         self.put(&[0x50, 0x48, 0xb8]); // push rax; mov rax, operand
@@ -98,12 +121,12 @@ impl Emitter {
         self.put(&[0x48, 0x8b, 0x00]); // mov rax,[rax]
         self.put(&[0x48, 0x87, 0x04, 0x24]); // xchg [rsp],rax
         self.put(&[0xc2, RED_ZONE as u8, 0]); // ret 128
+        Ok(())
     }
 
     /// Out of reach: `push [rip+…]`, whose own store is the last thing it does.
     fn push_operand(&mut self, d: &Displaced, operand: u64) -> Result<(), Reason> {
-        let plain = d.instruction.memory_size().size() == 8
-            && d.instruction.segment_prefix() == Register::None;
+        let plain = d.instruction.memory_size().size() == 8 && !has_segment(&d.instruction);
         if !plain {
             return Err(Reason::OperandOutOfReach { operand });
         }
