@@ -166,12 +166,21 @@ fn run(
     Ok(())
 }
 
+/// Shows the first instructions; of a patched function only the jump, since
+/// what is left of the instruction behind it is never executed.
 fn show_prologue(when: &str, address: *const ()) {
     // SAFETY: the first bytes of a function that is longer.
     let bytes = unsafe { std::slice::from_raw_parts(address.cast::<u8>(), 16) };
     println!("{when}:");
-    for line in midair::disassemble(bytes, address as u64).iter().take(4) {
+    let shown = if when == "after" { 1 } else { 4 };
+    for line in midair::disassemble(bytes, address as u64)
+        .iter()
+        .take(shown)
+    {
         println!("  {line}");
+    }
+    if when == "after" {
+        println!("  that is the gate, which leads to the replacement");
     }
 }
 
@@ -183,13 +192,13 @@ fn watch(state: &str, rounds: &AtomicU64) {
         std::thread::sleep(Duration::from_millis(100));
         let rate = (rounds.load(Ordering::Relaxed) - from) as f64 / start.elapsed().as_secs_f64();
         if live {
-            print!("\r{state:<10} {rate:8.0} rounds a second");
+            print!("\r{state:<10} {rate:8.0} compressions a second");
             let _ = std::io::stdout().flush();
         }
     }
     let rate = (rounds.load(Ordering::Relaxed) - from) as f64 / start.elapsed().as_secs_f64();
     println!(
-        "{}{state:<10} {rate:8.0} rounds a second",
+        "{}{state:<10} {rate:8.0} compressions a second",
         if live { "\r" } else { "" }
     );
 }

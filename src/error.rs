@@ -7,7 +7,6 @@ use std::io;
 
 /// Why midair did not do what it was asked to. Unless an error says otherwise,
 /// nothing was written.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The symbol was not found, is ambiguous, or its module is unreadable.
@@ -47,6 +46,13 @@ pub enum Error {
         /// Address of the function that was patched.
         target: usize,
     },
+}
+
+/// As `Display`: it is what a `main` that returns the error shows.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for Error {

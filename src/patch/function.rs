@@ -12,7 +12,7 @@
 /// fn none(_: &str) -> usize { 0 }
 ///
 /// // SAFETY: both have the same signature, and nobody relies on `len`.
-/// let patch = unsafe { midair::patch(len as fn(_) -> _, none as fn(_) -> _) }?;
+/// let patch = unsafe { midair::patch(len as fn(_) -> usize, none as fn(_) -> usize) }?;
 /// # drop(patch);
 /// # Ok::<(), midair::Error>(())
 /// ```
@@ -23,6 +23,10 @@
 ///
 /// Implementors are function pointers: as large as a data pointer, never null,
 /// and every valid one is the address of code.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a function pointer",
+    note = "cast a function: `f as fn(u32) -> u32`; if it takes references: `f as fn(_) -> usize` or `midair::fn_ptr!(f: fn(&str) -> usize)`; for a closure use `midair::patch_closure`"
+)]
 pub unsafe trait FnPtr: Copy {
     /// The address of the code.
     fn address(self) -> *const ();

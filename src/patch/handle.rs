@@ -12,7 +12,7 @@ use std::fmt;
 /// If that cannot be done when it is dropped (somebody else has written over
 /// the entry, say), it stays as it is; [`RawPatch::remove`] tells, and
 /// [`unpatch_all`](crate::unpatch_all) tries again.
-#[must_use = "the patch is taken off when this is dropped"]
+#[must_use = "the patch is taken off when this is dropped: bind it (`let patch = …`, not `let _ = …`), or `leak` it"]
 pub struct RawPatch {
     layer: LayerId,
     original: *const (),
@@ -140,7 +140,7 @@ impl fmt::Debug for RawPatch {
 
 /// A patch of a function of type `F`; made by [`patch`] and its kin. Dropping
 /// it takes the patch off; see [`RawPatch`].
-#[must_use = "the patch is taken off when this is dropped"]
+#[must_use = "the patch is taken off when this is dropped: bind it (`let patch = …`, not `let _ = …`), or `leak` it"]
 pub struct Patch<F> {
     raw: RawPatch,
     original: F,
