@@ -15,8 +15,8 @@ use region::Protection;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 /// The process's memory as a file.
 static MEMORY: Mutex<Memory> = Mutex::new(Memory::Unopened);
@@ -28,41 +28,48 @@ enum Memory {
     Unusable,
 }
 
-/// Writes `bytes` at `at`, in no promised order.
-///
-/// # Safety
-///
-/// `at` is mapped for `bytes.len()` bytes, belongs to the caller to change, and
-/// no thread executes a mixture of old and new bytes to its harm.
-pub(crate) unsafe fn bytes(at: usize, bytes: &[u8], protection: Protection) -> io::Result<()> {
-    if write_to_memory(at, bytes) {
-        return Ok(());
-    }
-    flipped(at, bytes.len(), protection, || {
-        for (n, &byte) in bytes.iter().enumerate() {
-            // SAFETY: the caller's promise; the range is writable in here.
-            unsafe { ((at + n) as *mut u8).write_volatile(byte) };
-        }
-    })
-}
+/// A turn of writing: the way is found out once, for all that is written.
+pub(crate) struct Writer(MutexGuard<'static, Memory>);
 
-/// Writes through `/proc/self/mem`, if that works.
-fn write_to_memory(at: usize, bytes: &[u8]) -> bool {
-    let mut memory = MEMORY
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    let is_current = match &*memory {
-        Memory::Unusable => return false,
-        Memory::Open(file) => file.get().is_some(),
-        Memory::Unopened => false,
-    };
-    if !is_current {
-        *memory = open().map_or(Memory::Unusable, Memory::Open);
+impl Writer {
+    pub(crate) fn new() -> Self {
+        let mut memory = MEMORY
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let is_current = match &*memory {
+            Memory::Unusable => true,
+            Memory::Open(file) => file.get().is_some(),
+            Memory::Unopened => false,
+        };
+        if !is_current {
+            *memory = open().map_or(Memory::Unusable, Memory::Open);
+        }
+        Self(memory)
     }
-    match &*memory {
-        // Without asking again: nothing has run in between.
-        Memory::Open(file) => file.file().write_all_at(bytes, at as u64).is_ok(),
-        _ => false,
+
+    /// Writes `bytes` at `at`, in no promised order.
+    ///
+    /// # Safety
+    ///
+    /// `at` is mapped for `bytes.len()` bytes, belongs to the caller to change,
+    /// and no thread executes a mixture of old and new bytes to its harm.
+    pub(crate) unsafe fn bytes(
+        &self,
+        at: usize,
+        bytes: &[u8],
+        protection: Protection,
+    ) -> io::Result<()> {
+        if let Memory::Open(file) = &*self.0
+            && file.file().write_all_at(bytes, at as u64).is_ok()
+        {
+            return Ok(());
+        }
+        flipped(at, bytes.len(), protection, || {
+            for (n, &byte) in bytes.iter().enumerate() {
+                // SAFETY: the caller's promise; the range is writable in here.
+                unsafe { ((at + n) as *mut u8).write_volatile(byte) };
+            }
+        })
     }
 }
 
@@ -70,7 +77,7 @@ fn write_to_memory(at: usize, bytes: &[u8]) -> bool {
 ///
 /// # Safety
 ///
-/// As for [`bytes`].
+/// As for [`Writer::bytes`].
 pub(crate) unsafe fn store_word(at: usize, word: u64, protection: Protection) -> io::Result<()> {
     debug_assert_eq!(at % 8, 0);
     flipped(at, 8, protection, || {

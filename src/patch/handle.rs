@@ -76,6 +76,7 @@ impl RawPatch {
     pub unsafe fn retarget(&self, destination: *const ()) -> Result<(), Error> {
         check_replacement(self.layer.target, destination)?;
         let mut registry = registry();
+        registry.retire_if_unloaded(self.layer.target);
         let before = registry.set_destination(self.layer, destination as usize)?;
         registry
             .settle(&[self.layer.target])

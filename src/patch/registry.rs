@@ -154,7 +154,6 @@ impl Registry {
         destination: usize,
     ) -> Result<usize, Error> {
         let LayerId { target, id } = layer;
-        self.retire_if_unloaded(target);
         let site = self
             .sites
             .get_mut(&target)
@@ -228,7 +227,10 @@ impl Registry {
     fn settle_each(&mut self, mut targets: Vec<usize>) -> Result<(), Error> {
         targets.sort_unstable();
         targets.dedup();
-        if targets.len() <= 1 || self.settle(&targets).is_err() {
+        if let [_] = targets.as_slice() {
+            return self.settle(&targets);
+        }
+        if self.settle(&targets).is_err() {
             let mut result = Ok(());
             for target in targets {
                 self.retire_if_unloaded(target);
@@ -297,7 +299,7 @@ impl Registry {
 
     /// Forgets the site of a function whose code is gone. Its memory stays: a
     /// thread may be in it.
-    fn retire_if_unloaded(&mut self, target: usize) {
+    pub(super) fn retire_if_unloaded(&mut self, target: usize) {
         let Some(site) = self.sites.get(&target) else {
             return;
         };

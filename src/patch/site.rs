@@ -21,7 +21,7 @@
 use super::locate::{Located, read_byte};
 use super::plan::{Plan, Prepared, copy_of, gate_code};
 use crate::memory::arena::{Arena, Reach, Slot};
-use crate::memory::write;
+use crate::memory::write::Writer;
 use crate::threads::count::{self, Alone};
 use crate::threads::live::Change;
 use crate::threads::trap;
@@ -149,15 +149,16 @@ impl Site {
         if self.located.module.is_none() && !is_mapped(place) {
             return true;
         }
-        let Ok(expected) = self.entry_bytes(self.entry) else {
+        if self.entry == Entry::Original {
             return false;
-        };
-        let holds = |bytes: &[u8]| {
-            let mut bytes = bytes.iter().enumerate();
-            bytes.all(|(n, byte)| read_byte(place + n) == *byte)
-        };
-        let original = &self.prepared.rung.existing[..self.prepared.rung.written];
-        self.entry != Entry::Original && !holds(&expected) && holds(original)
+        }
+        // The first byte tells already, unless the code began with a jump.
+        let rung = &self.prepared.rung;
+        read_byte(place) == rung.existing[0]
+            && self
+                .entry_bytes(self.entry)
+                .is_ok_and(|written| written != rung.existing[..rung.written])
+            && (1..rung.written).all(|n| read_byte(place + n) == rung.existing[n])
     }
 
     /// Whether the entry still leads away although nothing patches it: it could
@@ -508,9 +509,13 @@ impl Staged {
 
     /// Writes all of it.
     pub(super) fn write(&mut self) -> io::Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let writer = Writer::new();
         for (at, code) in self.0.drain(..) {
             // SAFETY: the arena's memory, which nothing leads to yet.
-            unsafe { write::bytes(at, &code, Protection::READ_EXECUTE) }?;
+            unsafe { writer.bytes(at, &code, Protection::READ_EXECUTE) }?;
         }
         Ok(())
     }

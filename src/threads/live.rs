@@ -19,7 +19,7 @@
 
 use super::count::Alone;
 use super::{sync, trap};
-use crate::memory::write;
+use crate::memory::write::{self, Writer};
 use midair_arch::x86_64::INT3;
 use region::Protection;
 use std::io;
@@ -54,24 +54,25 @@ pub(crate) unsafe fn apply(changes: &[Change], alone: &Alone) -> io::Result<()> 
     if changes.is_empty() {
         return Ok(());
     }
+    let writer = Writer::new();
     if **alone {
         for change in changes {
             // SAFETY: the caller's promise; no other thread is there.
-            unsafe { write::bytes(change.at, &change.new, change.protection) }?;
+            unsafe { writer.bytes(change.at, &change.new, change.protection) }?;
         }
         return Ok(());
     }
     let mut by_steps = Vec::new();
     for change in changes.iter().filter(|change| change.unreached) {
         // SAFETY: the caller's promise; nobody executes these bytes.
-        unsafe { write::bytes(change.at, &change.new, change.protection) }?;
+        unsafe { writer.bytes(change.at, &change.new, change.protection) }?;
     }
     for change in changes.iter().filter(|change| !change.unreached) {
         let word = change.at & !(WORD - 1);
         let fits = change.at + change.new.len() <= word + WORD;
         if change.new.len() == 1 {
             // SAFETY: the caller's promise; a single byte is seen whole.
-            unsafe { write::bytes(change.at, &change.new, change.protection) }?;
+            unsafe { writer.bytes(change.at, &change.new, change.protection) }?;
             continue;
         }
         // SAFETY: the caller's promise; one store, so that no mixture is seen.
@@ -83,7 +84,7 @@ pub(crate) unsafe fn apply(changes: &[Change], alone: &Alone) -> io::Result<()> 
     if !by_steps.is_empty() {
         trap::ensure_handler()?;
         // SAFETY: the caller's promise; the steps are the ones described above.
-        unsafe { apply_by_steps(&by_steps) }?;
+        unsafe { apply_by_steps(&writer, &by_steps) }?;
     }
     sync::cores()
 }
@@ -99,10 +100,10 @@ unsafe fn store(change: &Change, word: usize) -> io::Result<()> {
     unsafe { write::store_word(word, u64::from_le_bytes(bytes), change.protection) }
 }
 
-unsafe fn apply_by_steps(changes: &[&Change]) -> io::Result<()> {
+unsafe fn apply_by_steps(writer: &Writer, changes: &[&Change]) -> io::Result<()> {
     let put = |change: &Change, offset: usize, byte: u8| {
         // SAFETY: the caller's promise; a single byte is always seen whole.
-        unsafe { write::bytes(change.at + offset, &[byte], change.protection) }
+        unsafe { writer.bytes(change.at + offset, &[byte], change.protection) }
     };
     // The heads first: behind a live jump a boundary is part of its distance.
     for change in changes {
@@ -120,7 +121,7 @@ unsafe fn apply_by_steps(changes: &[&Change]) -> io::Result<()> {
             // SAFETY: the caller's promise; all that could lead into these
             // bytes is a trap now.
             unsafe {
-                write::bytes(
+                writer.bytes(
                     change.at + first,
                     &change.new[first..last],
                     change.protection,

@@ -35,7 +35,7 @@ pub struct Analysis {
     pub(super) skip: u8,
     /// Bytes of the body from the place of the jump on.
     pub(super) room: usize,
-    /// Proven padding behind the body, if control does not run on into it.
+    /// Proven padding behind the body, into which a short body does not run on.
     pub(super) padding: usize,
     /// The bytes that stand where the jump goes, as many as are known.
     pub(super) existing: Vec<u8>,
@@ -104,9 +104,10 @@ impl Analysis {
         let gap = &function.after[..function.gap.min(function.after.len())];
         // What a body runs on into is no padding. All instructions are known of
         // one that is short enough to need it.
-        let ends = instructions
-            .last()
-            .is_some_and(|last| last.ends_flow() && last.end_offset() as usize == room);
+        let ends = room - skip >= JUMP
+            || instructions
+                .last()
+                .is_some_and(|last| last.ends_flow() && last.end_offset() as usize == room);
         let padding = if ends && room == function.body.len() && super::is_padding(gap) {
             gap.len()
         } else {
