@@ -66,6 +66,43 @@ fn a_patch_made_alone_is_removed_and_made_again_among_threads() {
     assert_eq!(target(5), 15);
 }
 
+/// The bytes of these jumps lie across two words, so that they are taken off
+/// step by step; made alone, they have no traps in them.
+#[cfg(target_arch = "x86_64")]
+fn a_patch_across_words_made_alone_is_removed_among_threads() {
+    use midair_libraries::shapes::{Fixtures, SHAPES};
+    let fixtures = Fixtures::load().unwrap();
+    for name in [
+        "shape_at_8_boundary",
+        "shape_at_line_boundary",
+        "shape_endbr_body",
+    ] {
+        let shape = SHAPES.iter().find(|s| s.name == name).unwrap();
+        let target = fixtures.address(name).unwrap();
+        for _ in 0..40 {
+            // SAFETY: a pass-through.
+            let patch = unsafe { midair::patch_raw(target, |original| original) }.unwrap();
+            let stop = std::sync::atomic::AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| {
+                        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                            for n in 0..50 {
+                                let got = fixtures.call(shape, n, 3).unwrap();
+                                assert_eq!(got, (shape.expected)(n, 3), "{name}");
+                            }
+                        }
+                    });
+                }
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                drop(patch);
+                std::thread::sleep(std::time::Duration::from_micros(200));
+                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            });
+        }
+    }
+}
+
 /// glibc's `mempcpy` jumps into the first bytes of `memcpy`, and it is not the
 /// only one.
 fn functions_that_others_jump_into_are_patched_all_the_same() {
@@ -121,10 +158,14 @@ fn functions_that_others_jump_into_are_patched_all_the_same() {
 }
 
 fn main() {
-    let tests: [(&str, fn()); 3] = [
+    let tests: [(&str, fn()); 4] = [
         (
             "a_straight_jump_is_turned_off_led_elsewhere_and_stacked_upon",
             a_straight_jump_is_turned_off_led_elsewhere_and_stacked_upon,
+        ),
+        (
+            "a_patch_across_words_made_alone_is_removed_among_threads",
+            a_patch_across_words_made_alone_is_removed_among_threads,
         ),
         (
             "functions_that_others_jump_into_are_patched_all_the_same",

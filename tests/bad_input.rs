@@ -129,6 +129,35 @@ fn a_module_that_was_unloaded_takes_its_patches_with_it() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+#[test]
+fn a_module_loaded_anew_at_its_old_address_is_patched_anew() {
+    let folder = std::env::temp_dir().join(format!("midair-reload-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let copy = folder.join("libreloaded.so");
+    std::fs::copy(zlib(), &copy).unwrap();
+    type Adler = unsafe extern "C" fn(u64, *const u8, u32) -> u64;
+    unsafe extern "C" fn nine(_: u64, _: *const u8, _: u32) -> u64 {
+        9
+    }
+    for round in 0..5 {
+        // SAFETY: zlib runs nothing when it is loaded and unloaded.
+        let library = unsafe { libloading::Library::new(&copy) }.unwrap();
+        // SAFETY: the signature is zlib's.
+        let adler = unsafe { *library.get::<Adler>(b"adler32\0").unwrap() };
+        assert_eq!(
+            unsafe { adler(1, b"a".as_ptr(), 1) },
+            0x62_0062,
+            "round {round}"
+        );
+        let patch = unsafe { midair::patch(adler, nine as Adler) }.unwrap();
+        assert_eq!(unsafe { adler(1, b"a".as_ptr(), 1) }, 9, "round {round}");
+        // Unloaded with its patch on; then loaded again, mostly where it was.
+        library.close().unwrap();
+        drop(patch);
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 fn is_loaded(path: &Path) -> bool {
     let modules = midair::symbols::modules().unwrap();
     modules.iter().any(|module| module.path() == path)

@@ -95,6 +95,31 @@ fn patches_of_one_function_stack_and_come_off_in_any_order() {
 }
 
 #[test]
+fn an_original_means_the_same_for_good_whatever_else_comes_and_goes() {
+    let _alone = triple_alone();
+    let plus = |by: u32| {
+        unsafe { midair::patch_closure(triple as Number, move |below| move |n| below(n) + by) }
+            .unwrap()
+    };
+    let lowest = plus(1);
+    let middle = plus(10);
+    let upper = plus(100);
+    let below_upper = upper.original();
+    assert_eq!((triple(0), below_upper(0)), (111, 11));
+    drop(upper);
+    assert_eq!(below_upper(0), 11, "the lower ones are on");
+    drop(middle);
+    assert_eq!(below_upper(0), 1);
+    // New patches are none of its business.
+    let (again, more) = (plus(1000), plus(10_000));
+    assert_eq!((triple(0), below_upper(0)), (11_001, 1));
+    drop(lowest);
+    assert_eq!((triple(0), below_upper(0)), (11_000, 0));
+    drop((again, more));
+    assert_eq!((triple(0), below_upper(0)), (0, 0));
+}
+
+#[test]
 fn a_closure_with_captures_is_dropped_when_the_last_call_has_left_it() {
     #[inline(never)]
     fn wait(n: u32) -> u32 {
