@@ -6,14 +6,6 @@ mod common;
 use common::{AT, FAR, NEAR, assert_copy, refused};
 use midair_arch::Reason;
 
-/// What leads back behind the operand tests' instruction of `len` bytes.
-fn with_way_back(
-    instruction: (&'static str, &'static str),
-    rest: &[(&'static str, &'static str)],
-) -> Vec<(&'static str, &'static str)> {
-    [&[instruction], rest].concat()
-}
-
 /// Checks the copy of one instruction, apart from the jump back.
 #[track_caller]
 fn assert_instruction(
@@ -315,16 +307,14 @@ fn a_jump_through_memory_out_of_reach_keeps_all_registers() {
         NEAR,
         &[("ff 25 0a 10 f0 ff", "jmp qword ptr [0x555500001010]")],
     );
-    let expected = with_way_back(
+    let expected = [
         ("48 8d a4 24 80 ff ff ff", "lea rsp, [rsp-0x80]"),
-        &[
-            PUSH_RAX,
-            RAX_IS_OPERAND,
-            ("48 8b 00", "mov rax, [rax]"),
-            ("48 87 04 24", "xchg [rsp], rax"),
-            ("c2 80 00", "ret 0x80"),
-        ],
-    );
+        PUSH_RAX,
+        RAX_IS_OPERAND,
+        ("48 8b 00", "mov rax, [rax]"),
+        ("48 87 04 24", "xchg [rsp], rax"),
+        ("c2 80 00", "ret 0x80"),
+    ];
     assert_copy(&jump, FAR, &expected);
     // Prefixes that mean nothing here do not hinder it.
     assert_copy(

@@ -3,6 +3,7 @@
 //! - [`locate`]: from an address to the function there and what is around it.
 //! - [`plan`]: the best rung of the ladder that can be had, and its memory.
 //! - [`site`]: one patched function: its gate, its copy, the stack of patches.
+//! - [`staged`]: code that is about to be written.
 //! - [`registry`]: all sites, behind one lock; every change goes through it.
 //! - [`handle`]: [`RawPatch`] and [`Patch`], which take a patch off when dropped.
 //! - [`transaction`]: many changes, all or none.
@@ -20,6 +21,7 @@ mod locate;
 mod plan;
 mod registry;
 mod site;
+mod staged;
 mod transaction;
 
 pub use closure::{Closure, patch_closure};

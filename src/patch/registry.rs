@@ -6,7 +6,8 @@
 use super::fork;
 use super::locate::Located;
 use super::plan::Prepared;
-use super::site::{Layer, Site, Staged};
+use super::site::{Layer, Site};
+use super::staged::Staged;
 use crate::Error;
 use crate::memory::arena::Arena;
 use crate::symbols::module_at;

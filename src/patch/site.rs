@@ -20,14 +20,13 @@
 
 use super::locate::{Located, read_byte};
 use super::plan::{Plan, Prepared, copy_of, gate_code};
+use super::staged::Staged;
 use crate::memory::arena::{Arena, Reach, Slot};
-use crate::memory::write::Writer;
 use crate::threads::count::{self, Alone};
 use crate::threads::live::Change;
 use crate::threads::trap;
 use midair_arch::x86_64::{INT3, JUMP, Strategy, jumps};
 use midair_arch::{Reason, Refusal, TargetAddress};
-use region::Protection;
 use std::io;
 use std::sync::atomic::Ordering;
 
@@ -492,31 +491,5 @@ impl Stub {
         code.resize(16, INT3);
         staged.push(at, code);
         Ok(Self { at, slot })
-    }
-}
-
-/// Code for the arena that is not written yet: neighbours are written as one.
-#[derive(Default)]
-pub(super) struct Staged(Vec<(usize, Vec<u8>)>);
-
-impl Staged {
-    pub(super) fn push(&mut self, at: usize, code: Vec<u8>) {
-        match self.0.last_mut() {
-            Some((start, bytes)) if *start + bytes.len() == at => bytes.extend(code),
-            _ => self.0.push((at, code)),
-        }
-    }
-
-    /// Writes all of it.
-    pub(super) fn write(&mut self) -> io::Result<()> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        let writer = Writer::new();
-        for (at, code) in self.0.drain(..) {
-            // SAFETY: the arena's memory, which nothing leads to yet.
-            unsafe { writer.bytes(at, &code, Protection::READ_EXECUTE) }?;
-        }
-        Ok(())
     }
 }
