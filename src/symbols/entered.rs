@@ -15,7 +15,7 @@ use super::image::{Image, Machine};
 use midair_arch::TargetAddress;
 use midair_arch::x86_64::{Displaced, near_branches};
 
-/// How many bytes of code are swept: some 20 ms in a release build.
+/// How many bytes of code are swept.
 const MOST_CODE: u64 = 6 << 20;
 /// How many bytes behind a function's start are of interest: an `endbr64`, a
 /// jump, and the instruction that it cuts.

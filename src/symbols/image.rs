@@ -228,7 +228,7 @@ impl Image {
 
     /// Where the first bytes of functions are entered by branches of other
     /// functions, sorted; none if there is too much code to look. Made when
-    /// first asked for: some 20 ms for five megabytes of code.
+    /// first asked for: tens of milliseconds for the largest that are swept.
     #[must_use]
     pub fn entered_from_elsewhere(&self) -> Option<&[FileAddress]> {
         self.entered
