@@ -10,10 +10,13 @@
 //! prescribed values ([`Byte`]). Few patterns occur, so most such gates find
 //! room in a page that another one already has.
 //!
-//! Memory is given back only while nobody can have seen it (a patch that was
-//! planned and not made). What a thread may be executing stays.
+//! What is given back is used again, and pages that hold nothing more are
+//! unmapped by [`Arena::trim`]. Whoever gives something back has made sure that
+//! no thread can be in it; nothing here knows of threads. What must stay for
+//! good ([`Lifetime::Kept`]) has blocks of its own, so that it does not hold
+//! others.
 
-use super::layout::{map_anywhere, map_at, map_near, page_size};
+use super::layout::{map_anywhere, map_at, map_near, page_size, unmap};
 use midair_arch::x86_64::{Byte, INT3};
 use std::collections::BTreeMap;
 use std::io;
@@ -31,20 +34,37 @@ const MOST_PAGES: usize = 48;
 /// Code is handed out in units of this many bytes.
 const UNIT: usize = 16;
 
-/// A pointer that a gate jumps through. Never freed.
+/// A pointer that a gate jumps through. It is mapped until it is given back.
 pub(crate) type Slot = &'static AtomicUsize;
+
+/// How long memory is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    /// Until it is given back.
+    Freed,
+    /// For good: its address was handed out.
+    Kept,
+}
 
 struct Block {
     start: usize,
+    lifetime: Lifetime,
     /// One bit for each unit of code that is in use.
     units: Vec<bool>,
+    /// Units from here on were never in use.
+    fresh: usize,
     first_free: usize,
     slots_used: usize,
     free_slots: Vec<usize>,
 }
 
-/// A page of punned gates: which of its bytes are in use.
-type Page = Box<[bool]>;
+/// A page of punned gates.
+struct Page {
+    /// Which of its bytes are in use.
+    used: Box<[bool]>,
+    /// Whether something was given back in it.
+    freed: bool,
+}
 
 /// Where memory has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +79,8 @@ pub(crate) enum Reach {
 pub(crate) struct Arena {
     blocks: Vec<Block>,
     pages: BTreeMap<usize, Page>,
+    /// Code was handed out that had been in use before.
+    reused: bool,
 }
 
 impl Arena {
@@ -66,47 +88,108 @@ impl Arena {
         Self {
             blocks: Vec::new(),
             pages: BTreeMap::new(),
+            reused: false,
         }
     }
 
     /// `len` bytes for code.
     pub(crate) fn code(&mut self, reach: Reach, len: usize) -> io::Result<usize> {
+        self.code_for(Lifetime::Freed, reach, len)
+    }
+
+    fn code_for(&mut self, lifetime: Lifetime, reach: Reach, len: usize) -> io::Result<usize> {
         let units = len.div_ceil(UNIT);
-        for block in self.blocks.iter_mut().filter(|b| b.is_in(reach)) {
-            if let Some(at) = block.take_units(units) {
-                return Ok(at);
-            }
-        }
-        self.add_block(reach)?
-            .take_units(units)
-            .ok_or_else(out_of_memory)
-    }
-
-    /// `len` bytes for code, near to `target` if that can be had.
-    pub(crate) fn code_if_possible_near(&mut self, target: usize, len: usize) -> io::Result<usize> {
-        self.code(Reach::Of(target), len)
-            .or_else(|_| self.code(Reach::Anywhere, len))
-    }
-
-    /// A pointer slot, in reach of all gates that are made for the same place.
-    pub(crate) fn slot(&mut self, reach: Reach) -> io::Result<Slot> {
         let found = self
             .blocks
             .iter_mut()
-            .filter(|b| b.is_in(reach))
+            .filter(|b| b.serves(lifetime, reach))
+            .find_map(|b| b.take_units(units));
+        let (at, reused) = match found {
+            Some(taken) => taken,
+            None => self
+                .add_block(lifetime, reach)?
+                .take_units(units)
+                .ok_or_else(out_of_memory)?,
+        };
+        self.reused |= reused;
+        Ok(at)
+    }
+
+    /// `len` bytes for code, near to `target` if that can be had.
+    pub(crate) fn code_if_possible_near(
+        &mut self,
+        lifetime: Lifetime,
+        target: usize,
+        len: usize,
+    ) -> io::Result<usize> {
+        self.code_for(lifetime, Reach::Of(target), len)
+            .or_else(|_| self.code_for(lifetime, Reach::Anywhere, len))
+    }
+
+    /// A pointer slot, in reach of all gates that are made for the same place.
+    pub(crate) fn slot(&mut self, lifetime: Lifetime, reach: Reach) -> io::Result<Slot> {
+        let found = self
+            .blocks
+            .iter_mut()
+            .filter(|b| b.serves(lifetime, reach))
             .find_map(Block::take_slot);
         let at = match found {
             Some(at) => at,
             None => self
-                .add_block(reach)?
+                .add_block(lifetime, reach)?
                 .take_slot()
                 .ok_or_else(out_of_memory)?,
         };
-        // SAFETY: the slot is mapped, aligned, zeroed, and stays for good.
+        // SAFETY: the slot is mapped, aligned, and stays until it is given
+        // back, which its holder does last.
         Ok(unsafe { &*(at as *const AtomicUsize) })
     }
 
-    /// Gives back code that nobody can have executed.
+    /// Whether code was handed out, since this was last asked, that had been in
+    /// use before: cores may have fetched what it was.
+    pub(crate) fn take_reused(&mut self) -> bool {
+        std::mem::take(&mut self.reused)
+    }
+
+    /// How many bytes are mapped, and how many of them are in use.
+    pub(crate) fn bytes(&self) -> (usize, usize) {
+        let mapped = self.blocks.len() * (BLOCK_CODE + BLOCK_SLOTS) + self.pages.len() * page_size();
+        let in_blocks: usize = self.blocks.iter().map(Block::used).sum();
+        let in_pages: usize = self.pages.values().map(|page| count(&page.used)).sum();
+        (mapped, in_blocks + in_pages)
+    }
+
+    /// Unmaps pages that hold nothing. One block is left for what comes next.
+    pub(crate) fn trim(&mut self) {
+        self.pages.retain(|&start, page| {
+            let holds = page.used.iter().any(|&used| used);
+            if !holds {
+                unmap(start, page_size());
+            }
+            holds
+        });
+        let mut spared = false;
+        self.blocks.retain(|block| {
+            let holds = block.used() != 0 || !std::mem::replace(&mut spared, true);
+            if !holds {
+                unmap(block.start, BLOCK_CODE + BLOCK_SLOTS);
+            }
+            holds
+        });
+    }
+
+    /// Gives back code that was never written.
+    pub(crate) fn unused_code(&mut self, at: usize, len: usize) {
+        if let Some(block) = self.blocks.iter_mut().find(|b| b.code().contains(&at)) {
+            let first = (at - block.start) / UNIT;
+            if first + len.div_ceil(UNIT) == block.fresh {
+                block.fresh = first;
+            }
+        }
+        self.free_code(at, len);
+    }
+
+    /// Gives back code that no thread can be in, nor come to.
     pub(crate) fn free_code(&mut self, at: usize, len: usize) {
         if let Some(block) = self.blocks.iter_mut().find(|b| b.code().contains(&at)) {
             let first = (at - block.start) / UNIT;
@@ -114,11 +197,12 @@ impl Arena {
             block.first_free = block.first_free.min(first);
         } else if let Some(page) = self.pages.get_mut(&(at & !(page_size() - 1))) {
             let offset = at & (page_size() - 1);
-            page[offset..offset + len].fill(false);
+            page.used[offset..offset + len].fill(false);
+            page.freed = true;
         }
     }
 
-    /// Gives back a slot that no code refers to.
+    /// Gives back a slot that no code refers to which a thread can be in.
     pub(crate) fn free_slot(&mut self, slot: Slot) {
         let at = std::ptr::from_ref(slot) as usize;
         if let Some(block) = self.blocks.iter_mut().find(|b| b.slots().contains(&at)) {
@@ -126,7 +210,7 @@ impl Arena {
         }
     }
 
-    fn add_block(&mut self, reach: Reach) -> io::Result<&mut Block> {
+    fn add_block(&mut self, lifetime: Lifetime, reach: Reach) -> io::Result<&mut Block> {
         let (code, slots) = (BLOCK_CODE, BLOCK_SLOTS);
         let rights = libc::PROT_READ | libc::PROT_EXEC;
         let start = match reach {
@@ -146,7 +230,9 @@ impl Arena {
         }
         self.blocks.push(Block {
             start,
+            lifetime,
             units: vec![false; code / UNIT],
+            fresh: 0,
             first_free: 0,
             slots_used: 0,
             free_slots: Vec::new(),
@@ -166,7 +252,8 @@ impl Arena {
         let reach = 1 << 31;
         let range = end.saturating_sub(reach)..end.saturating_add(reach);
         for (&start, page) in self.pages.range_mut(range) {
-            if let Some(at) = pattern.place(end, start, page, len) {
+            if let Some(at) = pattern.place(end, start, &mut page.used, len) {
+                self.reused |= page.freed;
                 return Ok(at);
             }
         }
@@ -179,11 +266,11 @@ impl Arena {
             if map_at(start, page_size(), libc::PROT_READ | libc::PROT_EXEC).is_err() {
                 continue;
             }
-            let page = self
-                .pages
-                .entry(start)
-                .or_insert_with(|| vec![false; page_size()].into_boxed_slice());
-            if let Some(at) = pattern.place(end, start, page, len) {
+            let page = self.pages.entry(start).or_insert_with(|| Page {
+                used: vec![false; page_size()].into_boxed_slice(),
+                freed: false,
+            });
+            if let Some(at) = pattern.place(end, start, &mut page.used, len) {
                 return Ok(at);
             }
         }
@@ -200,6 +287,16 @@ impl Block {
         self.start + BLOCK_CODE..self.start + BLOCK_CODE + BLOCK_SLOTS
     }
 
+    fn serves(&self, lifetime: Lifetime, reach: Reach) -> bool {
+        self.lifetime == lifetime && self.is_in(reach)
+    }
+
+    /// Bytes in use.
+    fn used(&self) -> usize {
+        let slots = self.slots_used - self.free_slots.len();
+        count(&self.units) * UNIT + slots * size_of::<usize>()
+    }
+
     fn is_in(&self, reach: Reach) -> bool {
         match reach {
             Reach::Of(target) => self.start.abs_diff(target) < REACH - BLOCK_CODE - BLOCK_SLOTS,
@@ -207,7 +304,8 @@ impl Block {
         }
     }
 
-    fn take_units(&mut self, count: usize) -> Option<usize> {
+    /// The address of so many units, and whether they were in use before.
+    fn take_units(&mut self, count: usize) -> Option<(usize, bool)> {
         let mut first = self.first_free;
         while first + count <= self.units.len() {
             match self.units[first..first + count]
@@ -220,7 +318,9 @@ impl Block {
                     if first == self.first_free {
                         self.first_free = first + count;
                     }
-                    return Some(self.start + first * UNIT);
+                    let reused = first < self.fresh;
+                    self.fresh = self.fresh.max(first + count);
+                    return Some((self.start + first * UNIT, reused));
                 }
             }
         }
@@ -237,6 +337,10 @@ impl Block {
             at
         })
     }
+}
+
+fn count(used: &[bool]) -> usize {
+    used.iter().filter(|&&used| used).count()
 }
 
 fn out_of_memory() -> io::Error {

@@ -45,6 +45,13 @@ pub(crate) fn map_anywhere(len: usize, protection: i32) -> io::Result<usize> {
     }
 }
 
+/// Unmaps what one of these functions has mapped, and nobody uses any more.
+pub(crate) fn unmap(at: usize, len: usize) {
+    // SAFETY: the caller mapped it and made sure that nobody is in it. That it
+    // cannot fail for a whole mapping of one's own is in the manual.
+    unsafe { libc::munmap(at as *mut _, len) };
+}
+
 /// Maps `len` bytes as near to `target` as there is room, at most `reach` away
 /// from it to their farther end.
 pub(crate) fn map_near(

@@ -2,13 +2,13 @@
 //!
 //! | way | used for | works |
 //! |---|---|---|
-//! | `/proc/self/mem` | plain bytes, no order or atomicity promised | where `/proc` is mounted; also under `PR_SET_MDWE`; splits no mapping |
-//! | `mprotect` to read, write, execute, a store, and back | single aligned stores; everything, where the first is not to be had | not under `PR_SET_MDWE`, SELinux `execmod` |
+//! | `/proc/self/mem` ([`Writer`]) | a few bytes, no order or atomicity promised | where `/proc` is mounted; also under `PR_SET_MDWE`; splits no mapping |
+//! | `mprotect` to read, write, execute, stores, and back ([`Writable`]) | aligned stores; many places of the same pages; everything, where the first is not to be had | not under `PR_SET_MDWE`, SELinux `execmod` |
 //!
 //! Code is never made writable *instead of* executable: other threads would
 //! fault. The kernel copies for `/proc/self/mem` in units that it does not
 //! promise, so whoever needs one store to be seen whole asks for
-//! [`store_word`].
+//! [`Writable::store_word`].
 
 use super::own_file::OwnFile;
 use region::Protection;
@@ -64,38 +64,98 @@ impl Writer {
         {
             return Ok(());
         }
-        flipped(at, bytes.len(), protection, || {
-            for (n, &byte) in bytes.iter().enumerate() {
-                // SAFETY: the caller's promise; the range is writable in here.
-                unsafe { ((at + n) as *mut u8).write_volatile(byte) };
-            }
-        })
+        let writable = Writable::new([(at, bytes.len(), protection)])?;
+        // SAFETY: the caller's promise.
+        unsafe { writable.bytes(at, bytes) };
+        writable.close()
     }
 }
 
-/// Stores the eight bytes at `at`, a multiple of eight, as one.
-///
-/// # Safety
-///
-/// As for [`Writer::bytes`].
-pub(crate) unsafe fn store_word(at: usize, word: u64, protection: Protection) -> io::Result<()> {
-    debug_assert_eq!(at % 8, 0);
-    flipped(at, 8, protection, || {
-        // SAFETY: the caller's promise; aligned, and writable in here.
-        unsafe { AtomicU64::from_ptr(at as *mut u64) }.store(word, Ordering::SeqCst);
-    })
+/// Pages of code that can be written as well, for a while. They keep every
+/// right that they had; the rights that they had come back in the end.
+pub(crate) struct Writable {
+    /// Where runs of pages with the same rights start, how long they are, and
+    /// these rights.
+    runs: Vec<(usize, usize, Protection)>,
 }
 
-/// Runs `store` while the range can be read, written and executed.
-fn flipped(at: usize, len: usize, back: Protection, store: impl FnOnce()) -> io::Result<()> {
-    let to_io = |e: region::Error| e.into_io_error();
-    // SAFETY: nothing that others rely on is taken away: the pages keep every
-    // right they had.
-    unsafe { region::protect(at as *const u8, len, Protection::READ_WRITE_EXECUTE) }
-        .map_err(to_io)?;
-    store();
-    // SAFETY: `back` is what the pages had before.
-    unsafe { region::protect(at as *const u8, len, back) }.map_err(to_io)
+impl Writable {
+    /// The pages of all these places, given with their lengths and rights: all
+    /// of them, or an error.
+    pub(crate) fn new(
+        places: impl IntoIterator<Item = (usize, usize, Protection)>,
+    ) -> io::Result<Self> {
+        let page = region::page::size();
+        let mut places: Vec<_> = places.into_iter().collect();
+        places.sort_unstable_by_key(|(at, ..)| *at);
+        let mut runs: Vec<(usize, usize, Protection)> = Vec::new();
+        for (at, len, protection) in places {
+            let start = at & !(page - 1);
+            let end = (at + len).next_multiple_of(page);
+            match runs.last_mut() {
+                Some((first, length, same))
+                    if *same == protection && start <= *first + *length =>
+                {
+                    *length = (*length).max(end - *first);
+                }
+                _ => runs.push((start, end - start, protection)),
+            }
+        }
+        let mut writable = Self { runs: Vec::new() };
+        for run in runs {
+            let (start, len, _) = run;
+            // SAFETY: nothing that others rely on is taken away.
+            unsafe { region::protect(start as *const u8, len, Protection::READ_WRITE_EXECUTE) }
+                .map_err(region::Error::into_io_error)?;
+            writable.runs.push(run);
+        }
+        Ok(writable)
+    }
+
+    /// Writes `bytes` at `at`, in no promised order; a single one is seen whole.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Writer::bytes`]; the place is one that this was made for.
+    pub(crate) unsafe fn bytes(&self, at: usize, bytes: &[u8]) {
+        for (n, &byte) in bytes.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { ((at + n) as *mut u8).write_volatile(byte) };
+        }
+    }
+
+    /// Stores the eight bytes at `at`, a multiple of eight, as one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Writable::bytes`].
+    pub(crate) unsafe fn store_word(&self, at: usize, word: u64) {
+        debug_assert_eq!(at % 8, 0);
+        // SAFETY: the caller's promise; aligned, and writable now.
+        unsafe { AtomicU64::from_ptr(at as *mut u64) }.store(word, Ordering::SeqCst);
+    }
+
+    /// Gives the pages their old rights back.
+    pub(crate) fn close(mut self) -> io::Result<()> {
+        self.restore()
+    }
+
+    fn restore(&mut self) -> io::Result<()> {
+        let mut result = Ok(());
+        for (start, len, protection) in self.runs.drain(..) {
+            // SAFETY: the rights are those that the pages had before.
+            let restored = unsafe { region::protect(start as *const u8, len, protection) };
+            result = result.and(restored.map_err(region::Error::into_io_error));
+        }
+        result
+    }
+}
+
+impl Drop for Writable {
+    fn drop(&mut self) {
+        // Only when something else has gone wrong already.
+        let _ = self.restore();
+    }
 }
 
 /// Opens the process's memory, if bytes written through it really arrive.

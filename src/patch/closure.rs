@@ -7,17 +7,20 @@
 //! that comes between the two and calls a patched function itself pushes and
 //! pops above, so the stack is as it was when it returns.
 //!
-//! The context counts the calls inside of the closure. Dropping the patch
-//! closes it: a call that had come through the gate before goes on to the
-//! original, and the closure itself is dropped by whoever leaves it last.
-//! Contexts and stubs are a few dozen bytes each and stay, since a thread may
-//! be on its way through them.
+//! The context counts the calls, from the push until the closure is left.
+//! Dropping the patch closes it: a call that had come through the gate before
+//! goes on to the original, and the closure itself is dropped by whoever leaves
+//! it last. Context and stub are given back when nobody counts and no thread can
+//! be on its way to be counted ([`super::limbo`]).
 
 use super::function::FnPtr;
 use super::handle::{Patch, patch_raw};
+use super::limbo::{Item, Other};
 use super::registry::registry;
 use crate::Error;
 use std::cell::{Cell, UnsafeCell};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A closure that can replace functions of type `F`: it takes the same
@@ -31,7 +34,7 @@ pub trait Closure<F: FnPtr>: Send + Sync + 'static {
     fn thunk() -> F;
 }
 
-/// What a stub hands to a thunk.
+/// What a stub hands to a thunk. Its address is watched while it is in limbo.
 #[repr(C)]
 struct Context {
     /// Where the dispatcher jumps: read by assembly, so it stays first.
@@ -51,13 +54,15 @@ unsafe impl Sync for Context {}
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
 impl Context {
-    /// Enters the closure, unless the patch is gone.
-    fn enter(&self) -> bool {
-        if self.calls.fetch_add(1, Ordering::Acquire) & CLOSED == 0 {
-            return true;
-        }
-        self.leave();
-        false
+    /// A call is on its way into the closure: it stays until the call leaves.
+    fn enter(&self) {
+        self.calls.fetch_add(1, Ordering::Acquire);
+    }
+
+    /// Whether the patch is gone. A call that has entered before that finds the
+    /// closure.
+    fn is_closed(&self) -> bool {
+        self.calls.load(Ordering::Acquire) & CLOSED != 0
     }
 
     fn leave(&self) {
@@ -87,11 +92,72 @@ impl Context {
 }
 
 /// Closes a closure's context when its patch goes.
-pub(super) struct Keeper(&'static Context);
+pub(super) struct Keeper {
+    context: NonNull<Context>,
+    stub: usize,
+}
 
+// SAFETY: the context is Sync, and freed only by limbo.
+unsafe impl Send for Keeper {}
+// SAFETY: as above.
+unsafe impl Sync for Keeper {}
+
+impl Keeper {
+    fn context(&self) -> &Context {
+        // SAFETY: lives until `Retired` is dropped, which is made of this.
+        unsafe { self.context.as_ref() }
+    }
+
+    /// Where calls arrive after the stub.
+    pub(super) fn thunk(&self) -> usize {
+        self.context().thunk as usize
+    }
+
+    /// Nothing leads to the closure any more: closes it, and has its memory
+    /// given back in time.
+    pub(super) fn retire(self) {
+        let at = self.context.as_ptr() as usize;
+        let item = Item {
+            code: vec![(self.stub, STUB)],
+            watched: vec![at..at + size_of::<Context>()],
+            other: Some(Box::new(Retired(self.context))),
+            ..Item::default()
+        };
+        drop(self); // runs the user's code: without the lock
+        registry().store.limbo.push(item);
+    }
+}
+
+/// The closure goes; memory that something may still lead to stays.
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.0.close();
+        self.context().close();
+    }
+}
+
+/// A closed context in limbo.
+struct Retired(NonNull<Context>);
+
+// SAFETY: as for `Keeper`.
+unsafe impl Send for Retired {}
+
+impl Other for Retired {
+    fn is_unused(&self) -> bool {
+        // SAFETY: freed by this value's drop alone.
+        let context = unsafe { self.0.as_ref() };
+        context.calls.load(Ordering::Acquire) == CLOSED && context.dropped.load(Ordering::Acquire)
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Context>()
+    }
+}
+
+impl Drop for Retired {
+    fn drop(&mut self) {
+        // SAFETY: made by `Box::leak`; limbo has made sure that no thread has
+        // the address and nobody counts.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
 
@@ -109,6 +175,9 @@ thread_local! {
 }
 
 extern "C" fn push_context(context: *const Context) {
+    // SAFETY: the stub that led here belongs to the context, and neither is
+    // freed while a thread is on this way.
+    unsafe { &*context }.enter();
     PENDING.with(|pending| {
         let depth = pending.depth.get();
         // More levels would take more signal handlers, each interrupting the
@@ -130,7 +199,7 @@ fn pop_context() -> &'static Context {
         let context = pending.contexts[depth].get();
         std::sync::atomic::compiler_fence(Ordering::SeqCst);
         pending.depth.set(depth);
-        // SAFETY: pushed by the stub that led here; contexts are leaked.
+        // SAFETY: pushed by the stub that led here, and entered, so it stays.
         unsafe { &*context }
     })
 }
@@ -162,6 +231,9 @@ extern "C" fn dispatch() {
     )
 }
 
+/// Bytes of a stub.
+const STUB: usize = 24;
+
 /// The stub of a context: `mov r11, context; jmp [rip+0]; dispatch`.
 fn stub_code(context: *const Context) -> Vec<u8> {
     let mut code = vec![0x49, 0xbb];
@@ -170,6 +242,7 @@ fn stub_code(context: *const Context) -> Vec<u8> {
     code.extend(midair_arch::x86_64::jumps::absolute(
         dispatch as usize as u64,
     ));
+    debug_assert_eq!(code.len(), STUB);
     code
 }
 
@@ -262,33 +335,36 @@ fn context_of<F: FnPtr, C: Closure<F>>(
         drop_closure: drop_closure::<C>,
         dropped: AtomicBool::new(false),
     }));
-    let keeper = Keeper(context);
-    let stub = registry().add_code(target as usize, stub_code(context))?;
-    Ok((stub as *const (), keeper))
+    let mut keeper = Keeper {
+        context: NonNull::from(context),
+        stub: 0,
+    };
+    keeper.stub = registry().add_code(target as usize, stub_code(context))?;
+    Ok((keeper.stub as *const (), keeper))
 }
 
-/// A call that is inside of a closure.
+/// A call that has entered a context whose closure is a `C`.
 struct Inside<C> {
     context: &'static Context,
-    closure: *const C,
+    closure: PhantomData<fn() -> C>,
 }
 
 impl<C> Inside<C> {
-    /// Enters the closure of `context`, which is a `C`, unless it is closed.
-    fn enter(context: &'static Context) -> Option<Self> {
-        context.enter().then(|| {
-            // SAFETY: entered, so nobody drops or writes it.
-            let closure = unsafe { *context.closure.get() };
-            Self {
-                context,
-                closure: closure.cast(),
-            }
-        })
+    /// The call that the stub has just made.
+    fn pending() -> Self {
+        Self {
+            context: pop_context(),
+            closure: PhantomData,
+        }
     }
 
-    fn closure(&self) -> &C {
-        // SAFETY: the thunk is that of C, and the closure lives while entered.
-        unsafe { &*self.closure }
+    /// The closure, unless the patch is gone.
+    fn closure(&self) -> Option<&C> {
+        (!self.context.is_closed()).then(|| {
+            // SAFETY: entered and not closed, so nobody drops it before this
+            // call leaves; the thunk is that of C.
+            unsafe { &**self.context.closure.get().cast::<*const C>() }
+        })
     }
 }
 
@@ -311,13 +387,15 @@ macro_rules! implement {
                 where
                     Func: Fn($($generic),*) -> Ret,
                 {
-                    let context = pop_context();
-                    if let Some(inside) = Inside::<Func>::enter(context) {
-                        return inside.closure()($($arg),*);
+                    let inside = Inside::<Func>::pending();
+                    if let Some(closure) = inside.closure() {
+                        return closure($($arg),*);
                     }
+                    let original = inside.context.original();
+                    drop(inside);
                     type Original<Ret, $($generic),*> = unsafe $($qualifier)* fn($($generic),*) -> Ret;
                     // SAFETY: the original has the type of the target.
-                    unsafe { Original::<Ret, $($generic),*>::from_address(context.original())($($arg),*) }
+                    unsafe { Original::<Ret, $($generic),*>::from_address(original)($($arg),*) }
                 }
                 thunk::<Func, Ret, $($generic),*>
             }

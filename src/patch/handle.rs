@@ -97,9 +97,17 @@ impl RawPatch {
     /// the replacement.
     pub fn remove(mut self) -> Result<(), Error> {
         self.leaked = true;
-        let removed = registry().remove(&[self.layer]);
-        drop(self.keeper.take());
-        removed
+        self.take_off()
+    }
+
+    /// What still leads to a closure when this fails keeps its memory.
+    fn take_off(&mut self) -> Result<(), Error> {
+        let keeper = self.keeper.take();
+        registry().remove(&[self.layer])?;
+        if let Some(keeper) = keeper {
+            keeper.retire();
+        }
+        Ok(())
     }
 
     pub(super) fn new(layer: LayerId, original: usize) -> Self {
@@ -115,7 +123,9 @@ impl RawPatch {
         self.layer
     }
 
+    /// The patch leads to a closure.
     pub(super) fn keep(&mut self, keeper: Keeper) {
+        registry().set_code(self.layer, keeper.thunk());
         self.keeper = Some(keeper);
     }
 }
@@ -124,7 +134,7 @@ impl Drop for RawPatch {
     fn drop(&mut self) {
         if !self.leaked {
             // What cannot be written stays: see the type.
-            let _ = registry().remove(&[self.layer]);
+            let _ = self.take_off();
         }
     }
 }

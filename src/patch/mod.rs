@@ -14,10 +14,13 @@
 //! pointer. Only changes take the lock.
 
 mod closure;
+mod entry;
 mod fork;
 mod function;
 mod handle;
+mod limbo;
 mod locate;
+mod original;
 mod plan;
 mod registry;
 mod site;

@@ -5,7 +5,7 @@
 
 use super::locate::Located;
 use super::registry::{Claims, registry};
-use crate::memory::arena::{Arena, Reach, Slot};
+use crate::memory::arena::{Arena, Lifetime, Reach, Slot};
 use crate::threads::count;
 use midair_arch::x86_64::{self, Byte, Displaced, Relocated, Rung, Strategy, jumps};
 use midair_arch::{CopyAddress, Gap, Reason, Refusal, Surroundings, TargetAddress};
@@ -232,7 +232,7 @@ impl Prepared {
                 .punned(end_of_jump, rung.pattern, jumps::INDIRECT)
                 .ok(),
         };
-        let slot = arena.slot(Reach::Of(copy)).ok();
+        let slot = arena.slot(Lifetime::Freed, Reach::Of(copy)).ok();
         let code = gate
             .zip(slot)
             .and_then(|(gate, slot)| gate_code(gate, slot));
@@ -253,22 +253,38 @@ impl Prepared {
             arena.free_slot(slot);
         }
         if let Some(gate) = gate {
-            arena.free_code(gate, jumps::INDIRECT);
+            arena.unused_code(gate, jumps::INDIRECT);
         }
-        arena.free_code(copy, copy_len);
+        arena.unused_code(copy, copy_len);
         Err(refuse(Reason::NoMemoryInReach))
     }
 
     /// Gives all memory back: nobody has seen it.
     pub(super) fn give_back(self, arena: &mut Arena) {
-        let copy_len = self.copied.bytes.len().next_multiple_of(16);
-        if self.gate == self.copy + copy_len {
-            arena.free_code(self.copy, copy_len + jumps::INDIRECT);
-        } else {
-            arena.free_code(self.copy, copy_len);
-            arena.free_code(self.gate, jumps::INDIRECT);
+        for (at, len) in self.code() {
+            arena.unused_code(at, len);
         }
         arena.free_slot(self.slot);
+    }
+
+    /// The code of the arena that this has: copy and gate, and their lengths.
+    pub(super) fn code(&self) -> Vec<(usize, usize)> {
+        let copy_len = self.copied.bytes.len().next_multiple_of(16);
+        vec![(self.copy, copy_len), (self.gate, self.gate_len())]
+    }
+
+    pub(super) fn gate_len(&self) -> usize {
+        if self.gate_has_unit() {
+            16
+        } else {
+            jumps::INDIRECT
+        }
+    }
+
+    /// Whether the gate stands behind the copy, in a unit of its own.
+    pub(super) fn gate_has_unit(&self) -> bool {
+        let copy_len = self.copied.bytes.len().next_multiple_of(16);
+        self.gate == self.copy + copy_len
     }
 
     pub(super) fn plan(&self, located: &Located) -> Plan {
@@ -312,7 +328,9 @@ fn place_copy(
     room_for_gate: bool,
 ) -> Result<(usize, Relocated), Refusal> {
     let memory = match rung.strategy {
-        Strategy::Breakpoint => arena.code_if_possible_near(located.target, MOST_COPY),
+        Strategy::Breakpoint => {
+            arena.code_if_possible_near(Lifetime::Freed, located.target, MOST_COPY)
+        }
         _ => arena.code(Reach::Of(located.target), MOST_COPY),
     };
     let address = located.analysis.address();
@@ -321,7 +339,7 @@ fn place_copy(
     let copied = match x86_64::relocate(address, &rung.displaced, rung.resume(), to) {
         Ok(copied) => copied,
         Err(refusal) => {
-            arena.free_code(copy, MOST_COPY);
+            arena.unused_code(copy, MOST_COPY);
             return Err(refusal);
         }
     };
@@ -330,7 +348,7 @@ fn place_copy(
         used += 16;
     }
     if used < MOST_COPY {
-        arena.free_code(copy + used, MOST_COPY - used);
+        arena.unused_code(copy + used, MOST_COPY - used);
     }
     Ok((copy, copied))
 }

@@ -5,17 +5,19 @@
 
 use super::fork;
 use super::locate::Located;
+use super::original::Originals;
 use super::plan::Prepared;
 use super::site::{Layer, Site};
-use super::staged::Staged;
+use super::staged::Store;
 use crate::Error;
-use crate::memory::arena::Arena;
+use crate::memory::arena::{Arena, Lifetime};
 use crate::symbols::module_at;
 use crate::threads::count::{self, Alone};
 use crate::threads::live::{self, Change};
 use midair_arch::Reason;
 use midair_arch::TargetAddress;
 use midair_arch::x86_64::{JUMP, Rung, Strategy};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Range;
@@ -24,10 +26,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 static REGISTRY: Mutex<Option<Registry>> = Mutex::new(None);
 
 pub(super) struct Registry {
-    sites: HashMap<usize, Site>,
-    arena: Arena,
-    claims: Claims,
-    staged: Staged,
+    pub(super) sites: HashMap<usize, Site>,
+    /// What was handed out as originals, for each function ever patched.
+    originals: HashMap<usize, Originals>,
+    pub(super) store: Store,
+    pub(super) claims: Claims,
     next_id: u64,
 }
 
@@ -48,9 +51,9 @@ pub(super) fn registry() -> Locked {
     let mut guard = lock();
     guard.get_or_insert_with(|| Registry {
         sites: HashMap::new(),
-        arena: Arena::new(),
+        originals: HashMap::new(),
+        store: Store::new(),
         claims: Claims::default(),
-        staged: Staged::default(),
         next_id: 1,
     });
     Locked(guard)
@@ -84,58 +87,76 @@ impl Registry {
     }
 
     pub(super) fn memory(&mut self) -> (&mut Arena, &Claims) {
-        (&mut self.arena, &self.claims)
+        (&mut self.store.arena, &self.claims)
     }
 
     /// Puts a new, disabled layer on the function at `target`; also says what
     /// its original is.
     pub(super) fn add_layer(&mut self, target: usize) -> Result<(LayerId, usize), Error> {
         self.retire_if_unloaded(target);
-        if !self.sites.contains_key(&target) {
-            let located = Located::at(target)?;
-            let prepared = Prepared::new(&located, &mut self.arena, &self.claims, count::alone())?;
-            let site = Site::new(located, prepared, &mut self.staged);
-            self.sites.insert(target, site);
-        }
+        let alone = Alone::new(count::alone);
         let Self {
             sites,
-            arena,
-            staged,
+            originals,
+            store,
             claims,
             next_id,
-            ..
         } = self;
-        let site = sites.get_mut(&target).ok_or(Error::Unloaded { target })?;
-        if site.is_idle() && (claims.check(site.rung(), target).is_err() || site.is_outdated()) {
+        let memory = |source| Error::Memory { target, source };
+        let is_new = !sites.contains_key(&target);
+        if is_new {
+            let located = Located::at(target)?;
+            let prepared = Prepared::new(&located, &mut store.arena, claims, *alone)?;
+            let own = match originals.entry(target) {
+                Entry::Occupied(known) => known.get().own,
+                Entry::Vacant(new) => match Originals::new(target, store) {
+                    Ok(made) => new.insert(made).own,
+                    Err(e) => {
+                        prepared.give_back(&mut store.arena);
+                        return Err(memory(e));
+                    }
+                },
+            };
+            sites.insert(target, Site::new(located, prepared, own, store));
+        }
+        let gone = || Error::Unloaded { target };
+        let site = sites.get_mut(&target).ok_or_else(gone)?;
+        let originals = originals.get_mut(&target).ok_or_else(gone)?;
+        let is_stale =
+            |site: &Site| claims.check(site.rung(), target).is_err() || site.is_outdated();
+        let is_replanned = !is_new && site.is_idle() && is_stale(site);
+        if is_replanned {
             // Since it was last patched, another site has taken the bytes, or
             // threads have come that the plan did not reckon with.
-            site.replan(
-                Prepared::new(&site.located, arena, claims, count::alone())?,
-                staged,
-            );
+            let prepared = Prepared::new(&site.located, &mut store.arena, claims, *alone)?;
+            site.replan(prepared, store);
         }
         let id = *next_id;
         *next_id += 1;
-        let memory = |source| Error::Memory { target, source };
-        let original = site.push_layer(id, arena, staged).map_err(memory)?;
+        let original = site.push_layer(id, originals, store).map_err(memory)?;
         claims.add(site.rung(), target);
         // The original may be called before the patch is made.
-        staged
-            .write()
-            .map_err(|source| Error::Write { source, also: None })?;
+        if let Err(source) = store.write(&alone) {
+            site.remove_layer(id, originals);
+            return Err(Error::Write { source, also: None });
+        }
+        if is_new || is_replanned {
+            site.open();
+        }
         Ok((LayerId { target, id }, original))
     }
 
-    /// Puts `code` into memory near `target`, where it stays.
+    /// Puts `code` into memory near `target`.
     pub(super) fn add_code(&mut self, target: usize, code: Vec<u8>) -> Result<usize, Error> {
         let memory = |source| Error::Memory { target, source };
         let at = self
+            .store
             .arena
-            .code_if_possible_near(target, code.len())
+            .code_if_possible_near(Lifetime::Freed, target, code.len())
             .map_err(memory)?;
-        self.staged.push(at, code);
-        self.staged
-            .write()
+        self.store.staged.push(at, code);
+        self.store
+            .write(&Alone::new(count::alone))
             .map_err(|source| Error::Write { source, also: None })?;
         Ok(at)
     }
@@ -160,7 +181,16 @@ impl Registry {
             .get_mut(&target)
             .ok_or(Error::Unloaded { target })?;
         let layer = site.layer_mut(id).ok_or(Error::Removed { target })?;
+        layer.code = destination;
         Ok(std::mem::replace(&mut layer.destination, destination))
+    }
+
+    /// The layer's destination leads on to the function at `code`.
+    pub(super) fn set_code(&mut self, layer: LayerId, code: usize) {
+        let site = self.sites.get_mut(&layer.target);
+        if let Some(layer) = site.and_then(|site| site.layer_mut(layer.id)) {
+            layer.code = code;
+        }
     }
 
     /// Turns layers on and off: all of them, or none.
@@ -203,7 +233,9 @@ impl Registry {
         for layer in layers {
             self.retire_if_unloaded(layer.target);
             if let Some(site) = self.sites.get_mut(&layer.target) {
-                site.remove_layer(layer.id);
+                if let Some(originals) = self.originals.get_mut(&layer.target) {
+                    site.remove_layer(layer.id, originals);
+                }
                 targets.push(layer.target);
             }
         }
@@ -261,18 +293,12 @@ impl Registry {
         let alone = Alone::new(count::alone);
         let mut changes: Vec<Change> = Vec::with_capacity(targets.len());
         for target in targets {
-            let Self {
-                sites,
-                arena,
-                staged,
-                ..
-            } = self;
-            if let Some(site) = sites.get_mut(target) {
-                changes.extend(site.changes(arena, staged, &alone)?);
+            if let Some(site) = self.sites.get_mut(target) {
+                changes.extend(site.changes(&mut self.store, &alone)?);
             }
         }
         let write_error = |source| Error::Write { source, also: None };
-        self.staged.write().map_err(write_error)?;
+        self.store.write(&alone).map_err(write_error)?;
         for target in targets {
             if let Some(site) = self.sites.get(target) {
                 site.link();
@@ -298,8 +324,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Forgets the site of a function whose code is gone. Its memory stays: a
-    /// thread may be in it.
+    /// Forgets the site of a function whose code is gone.
     pub(super) fn retire_if_unloaded(&mut self, target: usize) {
         let Some(site) = self.sites.get(&target) else {
             return;
@@ -313,7 +338,7 @@ impl Registry {
         }
         if let Some(site) = self.sites.remove(&target) {
             self.claims.release(site.rung(), false);
-            site.forget_traps();
+            self.store.limbo.push(site.abandon());
         }
     }
 }

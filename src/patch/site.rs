@@ -1,32 +1,30 @@
 //! One patched function.
 //!
-//! A [`Site`] is made with the first patch of its target and stays: its copy,
-//! gate and stubs belong to the target for good, so that no address that was
-//! handed out ever dangles. While nothing patches the target, its entry holds
-//! the original bytes.
+//! A [`Site`] is made with the first patch of its target. When the last one is
+//! removed it is *idle*: the entry holds the original bytes, and copy and gate
+//! are kept for the next patch until memory is reclaimed ([`Site::retire`]).
 //!
 //! Patches stack as [`Layer`]s, the newest on top. The entry leads to the gate,
 //! the gate through its slot to the topmost enabled layer, and each layer's
-//! *original* to what is enabled below it: the lowest one's is the copy, each
-//! other one's a stub that belongs to the layer below and has a slot of its own.
-//! Every change of mind is a store into these slots.
+//! *original* ([`super::original`]) to what is enabled below it. Every change of
+//! mind is a store into these slots. What is written at the entry is the
+//! business of [`super::entry`].
 //!
 //! ```text
-//! entry: jmp gate ──> gate: jmp [slot] ──> layer 1 ──> stub: jmp [slot] ──> layer 0 ──> copy ──> entry + n
+//! entry: jmp gate ──> gate: jmp [slot] ──> layer 1 ──> stub: jmp [slot] ──> layer 0
+//!        layer 0 ──> own stub: jmp [slot] ──> copy ──> entry + n
 //! ```
-//!
-//! Where one enabled layer is all there is and it is in reach, the entry jumps
-//! to it directly (*straight*) until something else is wanted.
 
+use super::entry::Entry;
+use super::limbo::Item;
 use super::locate::{Located, read_byte};
-use super::plan::{Plan, Prepared, copy_of, gate_code};
-use super::staged::Staged;
-use crate::memory::arena::{Arena, Reach, Slot};
-use crate::threads::count::{self, Alone};
-use crate::threads::live::Change;
+use super::original::{Originals, Stub};
+use super::plan::{Plan, Prepared};
+use super::staged::Store;
+use crate::memory::arena::Slot;
+use crate::threads::count;
 use crate::threads::trap;
-use midair_arch::x86_64::{INT3, JUMP, Strategy, jumps};
-use midair_arch::{Reason, Refusal, TargetAddress};
+use midair_arch::x86_64::{INT3, Rung};
 use std::io;
 use std::sync::atomic::Ordering;
 
@@ -34,6 +32,9 @@ use std::sync::atomic::Ordering;
 pub(super) struct Layer {
     pub(super) id: u64,
     pub(super) destination: usize,
+    /// The function that is on the stack of whoever is inside: where a closure's
+    /// stub leads, else the destination.
+    pub(super) code: usize,
     pub(super) enabled: bool,
     /// What the layer was given as the original: what is below it.
     original: usize,
@@ -42,71 +43,62 @@ pub(super) struct Layer {
     through: Option<Stub>,
 }
 
-/// An address that leads to whatever its slot says.
-struct Stub {
-    at: usize,
-    slot: Slot,
-}
-
-/// What stands at the entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
-    Original,
-    Gate,
-    Straight(usize),
-}
-
 pub(super) struct Site {
     pub(super) located: Located,
-    prepared: Prepared,
+    pub(super) prepared: Prepared,
     pub(super) layers: Vec<Layer>,
-    entry: Entry,
-    wanted: Entry,
+    /// What the lowest layer is given as the original.
+    own: Stub,
+    pub(super) entry: Entry,
+    pub(super) wanted: Entry,
     /// Minds change here: keep the gate.
-    keeps_gate: bool,
+    pub(super) keeps_gate: bool,
     /// A jump in padding stands there though nothing leads to it any more: a
     /// thread may be about to execute it.
-    padding_left: bool,
+    pub(super) padding_left: bool,
+    /// The trap handler knows of the entry.
+    pub(super) traps: bool,
 }
 
 impl Site {
     /// Code that has to be written before anything leads to it.
-    pub(super) fn new(located: Located, prepared: Prepared, staged: &mut Staged) -> Self {
+    pub(super) fn new(located: Located, prepared: Prepared, own: Stub, store: &mut Store) -> Self {
         let site = Self {
             located,
             prepared,
             layers: Vec::new(),
+            own,
             entry: Entry::Original,
             wanted: Entry::Original,
             keeps_gate: false,
             padding_left: false,
+            traps: false,
         };
-        site.stage(staged);
+        site.stage(store);
         site
     }
 
     /// Has the copy and the gate written.
-    fn stage(&self, staged: &mut Staged) {
+    fn stage(&self, store: &mut Store) {
         let copy = self.prepared.copy;
         let mut code = self.prepared.copied.bytes.clone();
         code.resize(code.len().next_multiple_of(16), INT3);
-        staged.push(copy, code);
-        self.stage_gate(staged);
+        store.staged.push(copy, code);
+        self.stage_gate(store);
         self.prepared.slot.store(copy, Ordering::Release);
     }
 
-    fn stage_gate(&self, staged: &mut Staged) {
+    pub(super) fn stage_gate(&self, store: &mut Store) {
         let mut code = self.prepared.gate_code.to_vec();
-        if self.gate_has_unit() {
+        if self.prepared.gate_has_unit() {
             code.resize(16, INT3);
         }
-        staged.push(self.prepared.gate, code);
+        store.staged.push(self.prepared.gate, code);
     }
 
-    /// Whether the gate stands behind the copy, in a unit of its own.
-    fn gate_has_unit(&self) -> bool {
-        let copy_len = self.prepared.copied.bytes.len().next_multiple_of(16);
-        self.prepared.gate == self.prepared.copy + copy_len
+    /// The copy is written: what was handed out as the original leads to it.
+    pub(super) fn open(&self) {
+        self.own.lead_to(self.prepared.copy);
     }
 
     pub(super) fn target(&self) -> usize {
@@ -117,8 +109,14 @@ impl Site {
         self.prepared.plan(&self.located)
     }
 
-    pub(super) fn rung(&self) -> &midair_arch::x86_64::Rung {
+    pub(super) fn rung(&self) -> &Rung {
         &self.prepared.rung
+    }
+
+    /// Bytes of the arena that the site takes.
+    pub(super) fn bytes(&self) -> usize {
+        let code = self.prepared.code();
+        code.iter().map(|(_, len)| len).sum::<usize>() + size_of::<usize>()
     }
 
     /// Whether nothing patches the function and its bytes are its own.
@@ -133,12 +131,17 @@ impl Site {
         !self.prepared.trapping && rung.boundaries().next().is_some() && !count::alone()
     }
 
-    /// Patches in another way from now on. The old copy and gate stay, for
-    /// those who have their addresses.
-    pub(super) fn replan(&mut self, prepared: Prepared, staged: &mut Staged) {
-        self.prepared = prepared;
+    /// Patches in another way from now on. What was there before is given back
+    /// when nobody can be in it.
+    pub(super) fn replan(&mut self, prepared: Prepared, store: &mut Store) {
+        let before = std::mem::replace(&mut self.prepared, prepared);
+        store.limbo.push(Item {
+            code: before.code(),
+            slots: vec![before.slot],
+            ..Item::default()
+        });
         self.padding_left = false;
-        self.stage(staged);
+        self.stage(store);
     }
 
     /// Whether the code that was patched is gone, or has been loaded anew at the
@@ -176,24 +179,25 @@ impl Site {
     pub(super) fn push_layer(
         &mut self,
         id: u64,
-        arena: &mut Arena,
-        staged: &mut Staged,
+        originals: &mut Originals,
+        store: &mut Store,
     ) -> io::Result<usize> {
         let target = self.target();
         let original = match self.layers.last_mut() {
-            None => self.prepared.copy,
-            Some(Layer {
-                through: Some(stub),
-                ..
-            }) => stub.at,
+            None => self.own.at,
             Some(below) => {
-                let stub = Stub::new(target, arena, staged)?;
+                let means = (below.id, below.destination);
+                let stub = match below.through {
+                    Some(stub) => originals.also_given(stub, id),
+                    None => originals.through(means, id, target, store)?,
+                };
                 below.through.insert(stub).at
             }
         };
         self.layers.push(Layer {
             id,
             destination: original,
+            code: original,
             enabled: false,
             original,
             through: None,
@@ -203,17 +207,14 @@ impl Site {
     }
 
     /// Takes a layer out, wherever it is; what it was given goes on working.
-    pub(super) fn remove_layer(&mut self, id: u64) {
+    pub(super) fn remove_layer(&mut self, id: u64, originals: &mut Originals) {
         let Some(n) = self.layers.iter().position(|layer| layer.id == id) else {
             return;
         };
         let gone = self.layers.remove(n);
         self.link();
-        // Those above go on calling its stub, which leads to what was below it,
-        // for good: no address that was handed out ever means something else.
-        if let Some(stub) = gone.through {
-            stub.slot.store(gone.original, Ordering::Release);
-        }
+        // Those above go on calling its stub, which leads to what was below it.
+        originals.removed(id, gone.original);
     }
 
     pub(super) fn layer_mut(&mut self, id: u64) -> Option<&mut Layer> {
@@ -226,237 +227,49 @@ impl Site {
 
     /// Points every slot to what is enabled below it; the gate's own last.
     pub(super) fn link(&self) {
+        for (slot, destination) in self.links() {
+            slot.store(destination, Ordering::Release);
+        }
+    }
+
+    /// Where each slot has to lead for the layers as they are.
+    pub(super) fn links(&self) -> Vec<(Slot, usize)> {
+        let mut links = Vec::with_capacity(self.layers.len());
         let mut next = self.prepared.copy;
         for layer in &self.layers {
             if layer.enabled {
                 next = layer.destination;
             }
             if let Some(stub) = &layer.through {
-                stub.slot.store(next, Ordering::Release);
+                links.push((stub.slot(), next));
             }
         }
-        self.prepared.slot.store(next, Ordering::Release);
+        links.push((self.prepared.slot, next));
+        links
     }
 
-    /// What has to be written for the entry to be what the layers want, and
-    /// whether the trap handler is needed. Nothing is written yet.
-    pub(super) fn changes(
-        &mut self,
-        arena: &mut Arena,
-        staged: &mut Staged,
-        alone: &Alone,
-    ) -> Result<Vec<Change>, Refusal> {
-        self.wanted = self.wanted_entry(alone);
-        if self.wanted == self.entry {
-            return Ok(Vec::new());
-        }
-        let has_boundaries = self.prepared.rung.boundaries().next().is_some();
-        if self.entry == Entry::Original && has_boundaries && !**alone && !self.prepared.trapping {
-            self.move_gate(arena, staged)?;
-        }
-        if self.located.module.is_none() {
-            // Code made at run time: its rights come and go.
-            let place = self.prepared.rung.place.get() as *const u8;
-            if let Ok(region) = region::query(place) {
-                self.located.protection = region.protection();
-            }
-        }
-        let mut changes = Vec::new();
-        let rung = &self.prepared.rung;
-        let padding_differs =
-            rung.strategy == Strategy::ShortJump && (self.wanted == Entry::Gate || **alone);
-        self.padding_left =
-            rung.strategy == Strategy::ShortJump && self.wanted == Entry::Original && !**alone;
-        if padding_differs {
-            // Taken away only if nobody can be on it.
-            changes.push(self.padding_change()?);
-        }
-        let boundaries = match (self.entry, self.wanted) {
-            (Entry::Original, _) | (_, Entry::Original) => rung.boundaries().collect(),
-            _ => Vec::new(), // one jump becomes another
-        };
-        let change = Change {
-            at: rung.place.get() as usize,
-            old: self.entry_bytes(self.entry)?,
-            new: self.entry_bytes(self.wanted)?,
-            boundaries,
-            unreached: false,
-            protection: self.located.protection,
-        };
-        changes.push(change);
-        changes.retain(|change| change.old != change.new);
-        for change in &changes {
-            self.verify(change)?;
-        }
-        let traps = rung.strategy == Strategy::Breakpoint
-            || !**alone
-            || (self.prepared.trapping && has_boundaries);
-        if traps {
-            trap::ensure_handler().map_err(|e| {
-                self.refuse(Reason::Unwritable {
-                    why: format!("no SIGTRAP handler: {e}"),
-                })
-            })?;
-            trap::redirect(self.redirections());
-        }
-        Ok(changes)
-    }
-
-    /// The changes have been made.
-    pub(super) fn changed(&mut self) {
-        match (self.entry, self.wanted) {
-            (Entry::Straight(_), Entry::Gate) => self.keeps_gate = true,
-            (_, Entry::Original) => self.keeps_gate = false,
-            _ => {}
-        }
-        self.entry = self.wanted;
-    }
-
-    fn wanted_entry(&self, alone: &Alone) -> Entry {
-        let enabled = self.layers.iter().filter(|layer| layer.enabled).count();
-        match (self.layers.as_slice(), self.entry) {
-            ([], _) => Entry::Original,
-            (_, Entry::Original) if enabled == 0 => Entry::Original,
-            ([only], entry)
-                if only.enabled && self.may_be_straight(entry, only.destination, alone) =>
-            {
-                Entry::Straight(only.destination)
-            }
-            _ => Entry::Gate,
+    /// Gives up an idle site: its memory, for limbo. What was handed out as the
+    /// original leads to the function itself from now on.
+    pub(super) fn retire(self) -> Item {
+        debug_assert!(self.is_idle());
+        self.own.lead_to(self.target());
+        Item {
+            code: self.prepared.code(),
+            slots: vec![self.prepared.slot],
+            traps: self.trapping_addresses().collect(),
+            padding: self.padding_back(),
+            ..Item::default()
         }
     }
 
-    fn may_be_straight(&self, from: Entry, destination: usize, alone: &Alone) -> bool {
-        let rung = &self.prepared.rung;
-        let is_whole_jump = matches!(rung.strategy, Strategy::Jump | Strategy::JumpIntoPadding);
-        let nobody_inside = || {
-            rung.boundaries().next().is_none() || (self.located.analysis.is_complete() && **alone)
-        };
-        is_whole_jump
-            && !self.keeps_gate
-            && jumps::near(rung.place.get(), destination as u64).is_some()
-            && match from {
-                Entry::Original => nobody_inside(),
-                Entry::Straight(at) => at == destination,
-                Entry::Gate => false,
-            }
-    }
-
-    /// A gate whose address makes every boundary a trap: threads have come
-    /// since the first one was made. The first one stays for those in it.
-    fn move_gate(&mut self, arena: &mut Arena, staged: &mut Staged) -> Result<(), Refusal> {
-        let rung = &self.prepared.rung;
-        if matches!(rung.strategy, Strategy::ShortJump | Strategy::Breakpoint) {
-            return match rung.strategy {
-                Strategy::Breakpoint => Ok(()),
-                _ => Err(self.refuse(Reason::NoPaddingInReach)),
-            };
-        }
-        let end = rung.jump.get() as usize + JUMP;
-        let unable = |_| self.refuse(Reason::NoMemoryInReach);
-        let gate = arena
-            .punned(end, rung.pattern, jumps::INDIRECT)
-            .map_err(unable)?;
-        let code = gate_code(gate, self.prepared.slot)
-            .ok_or_else(|| self.refuse(Reason::NoMemoryInReach))?;
-        self.prepared.gate = gate;
-        self.prepared.gate_code = code;
-        self.prepared.trapping = true;
-        self.stage_gate(staged);
-        Ok(())
-    }
-
-    fn entry_bytes(&self, entry: Entry) -> Result<Vec<u8>, Refusal> {
-        let rung = &self.prepared.rung;
-        let out_of_reach = || self.refuse(Reason::NoMemoryInReach);
-        let mut bytes = match entry {
-            Entry::Original => rung.existing.clone(),
-            Entry::Gate => rung
-                .entry_bytes(self.prepared.gate as u64)
-                .ok_or_else(out_of_reach)?,
-            Entry::Straight(destination) => jumps::near(rung.place.get(), destination as u64)
-                .ok_or_else(out_of_reach)?
-                .to_vec(),
-        };
-        bytes.truncate(rung.written);
-        Ok(bytes)
-    }
-
-    /// The `jmp rel32` in padding that a short jump leads to.
-    fn padding_change(&self) -> Result<Change, Refusal> {
-        let rung = &self.prepared.rung;
-        let at = rung.jump;
-        let padding = self
-            .located
-            .around(|around| around.read(at, JUMP).map(<[u8]>::to_vec))
-            .ok_or_else(|| self.refuse(Reason::NoPaddingInReach))?;
-        let jump = jumps::near(at.get(), self.prepared.gate as u64)
-            .ok_or_else(|| self.refuse(Reason::NoMemoryInReach))?
-            .to_vec();
-        let now: Vec<u8> = (0..JUMP)
-            .map(|n| read_byte(at.get() as usize + n))
-            .collect();
-        let new = if self.wanted == Entry::Original {
-            padding.clone()
-        } else {
-            jump.clone()
-        };
-        let old = if now == jump { jump } else { padding };
-        let protection = self.located.protection;
-        Ok(Change {
-            at: at.get() as usize,
-            old,
-            new,
-            boundaries: Vec::new(),
-            unreached: true,
-            protection,
-        })
-    }
-
-    /// Refuses to write over bytes that are not what they should be.
-    fn verify(&self, change: &Change) -> Result<(), Refusal> {
-        for (n, &expected) in change.old.iter().enumerate() {
-            let found = read_byte(change.at + n);
-            if found != expected {
-                let offset = (change.at + n).wrapping_sub(self.target()) as i64;
-                let reason = match found {
-                    INT3 => Reason::ForeignBreakpoint,
-                    _ => Reason::Modified { found, expected },
-                };
-                return Err(Refusal::new(
-                    self.located.analysis.address(),
-                    offset,
-                    reason,
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// The function is gone, and its traps with it.
-    pub(super) fn forget_traps(&self) {
-        trap::forget(self.redirections().into_iter().map(|(at, _)| at));
-    }
-
-    /// Where a thread goes on that traps at the entry or at a boundary.
-    fn redirections(&self) -> Vec<(usize, usize)> {
-        let rung = &self.prepared.rung;
-        let place = rung.place;
-        let mut all = vec![(place.get() as usize, self.prepared.gate)];
-        for n in rung.boundaries() {
-            let at: TargetAddress = place.plus(n as u64);
-            if let Some(copy) = copy_of(&self.prepared.copied, self.prepared.copy, at) {
-                all.push((at.get() as usize, copy));
-            }
-        }
-        all
-    }
-
-    fn refuse(&self, reason: Reason) -> Refusal {
-        let refusal = Refusal::new(self.located.analysis.address(), 0, reason);
-        match self.located.name() {
-            Some(name) => refusal.with_symbol(name),
-            None => refusal,
+    /// Gives up a site whose function is gone. Its traps are nobody's.
+    pub(super) fn abandon(self) -> Item {
+        self.own.lead_to(self.target());
+        trap::forget(self.trapping_addresses());
+        Item {
+            code: self.prepared.code(),
+            slots: vec![self.prepared.slot],
+            ..Item::default()
         }
     }
 }
@@ -479,17 +292,4 @@ fn is_mapped(at: usize) -> bool {
     };
     // Where the call is forbidden, the memory is taken for mapped, as before.
     read == 1 || std::io::Error::last_os_error().raw_os_error() != Some(libc::EFAULT)
-}
-
-impl Stub {
-    fn new(target: usize, arena: &mut Arena, staged: &mut Staged) -> io::Result<Self> {
-        let at = arena.code_if_possible_near(target, jumps::INDIRECT)?;
-        let slot = arena.slot(Reach::Of(at))?;
-        let mut code = gate_code(at, slot)
-            .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?
-            .to_vec();
-        code.resize(16, INT3);
-        staged.push(at, code);
-        Ok(Self { at, slot })
-    }
 }

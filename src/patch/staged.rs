@@ -1,11 +1,46 @@
-//! Code that is about to be written to the arena.
+//! The memory that patches are made of: the arena, code for it that is not
+//! written yet, and what waits to be given back.
 //!
 //! Copies, gates and stubs of many functions mostly stand side by side, so they
 //! are gathered and written together before anything leads to them.
 
+use super::limbo::Limbo;
+use crate::memory::arena::Arena;
 use crate::memory::write::Writer;
+use crate::threads::count::Alone;
+use crate::threads::sync;
 use region::Protection;
 use std::io;
+
+/// All memory of midair's.
+pub(super) struct Store {
+    pub(super) arena: Arena,
+    pub(super) staged: Staged,
+    pub(super) limbo: Limbo,
+}
+
+impl Store {
+    pub(super) fn new() -> Self {
+        Self {
+            arena: Arena::new(),
+            staged: Staged::default(),
+            limbo: Limbo::default(),
+        }
+    }
+
+    /// Writes the code that is staged, so that something may lead to it.
+    pub(super) fn write(&mut self, alone: &Alone) -> io::Result<()> {
+        if self.staged.0.is_empty() {
+            return Ok(());
+        }
+        self.staged.write()?;
+        // A core may have fetched what stood there before, in its last life.
+        if self.arena.take_reused() && !**alone {
+            sync::cores()?;
+        }
+        Ok(())
+    }
+}
 
 /// Code for the arena that is not written yet: neighbours are written as one.
 #[derive(Default)]
@@ -20,10 +55,7 @@ impl Staged {
     }
 
     /// Writes all of it.
-    pub(super) fn write(&mut self) -> io::Result<()> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
+    fn write(&mut self) -> io::Result<()> {
         let writer = Writer::new();
         for (at, code) in self.0.drain(..) {
             // SAFETY: the arena's memory, which nothing leads to yet.

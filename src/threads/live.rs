@@ -19,7 +19,7 @@
 
 use super::count::Alone;
 use super::{sync, trap};
-use crate::memory::write::{self, Writer};
+use crate::memory::write::{Writable, Writer};
 use midair_arch::x86_64::INT3;
 use region::Protection;
 use std::io;
@@ -42,6 +42,22 @@ pub(crate) struct Change {
 
 const WORD: usize = 8;
 
+/// From so many places on it is cheaper to make their pages writable than to
+/// write to each through the kernel.
+const MANY: usize = 8;
+
+impl Change {
+    fn place(&self) -> (usize, usize, Protection) {
+        (self.at, self.new.len(), self.protection)
+    }
+
+    /// The aligned word that all bytes lie in, if there is one.
+    fn word(&self) -> Option<usize> {
+        let word = self.at & !(WORD - 1);
+        (self.at + self.new.len() <= word + WORD).then_some(word)
+    }
+}
+
 /// Makes all `changes`, while other threads run.
 ///
 /// # Safety
@@ -54,56 +70,109 @@ pub(crate) unsafe fn apply(changes: &[Change], alone: &Alone) -> io::Result<()> 
     if changes.is_empty() {
         return Ok(());
     }
-    let writer = Writer::new();
-    if **alone {
-        for change in changes {
-            // SAFETY: the caller's promise; no other thread is there.
-            unsafe { writer.bytes(change.at, &change.new, change.protection) }?;
+    let is_plain = |change: &&Change| **alone || change.unreached || change.new.len() == 1;
+    let (plain, live): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(is_plain);
+    // What nothing leads to yet comes first.
+    for unreached in [true, false] {
+        let batch = plain.iter().filter(|change| change.unreached == unreached);
+        let batch: Vec<&Change> = batch.copied().collect();
+        let pen = Pen::new(&batch);
+        for change in batch {
+            // SAFETY: the caller's promise; no other thread is there, or a
+            // single byte is seen whole.
+            unsafe { pen.bytes(change, 0, &change.new) }?;
         }
+        pen.close()?;
+    }
+    if **alone {
         return Ok(());
     }
-    let mut by_steps = Vec::new();
-    for change in changes.iter().filter(|change| change.unreached) {
-        // SAFETY: the caller's promise; nobody executes these bytes.
-        unsafe { writer.bytes(change.at, &change.new, change.protection) }?;
-    }
-    for change in changes.iter().filter(|change| !change.unreached) {
-        let word = change.at & !(WORD - 1);
-        let fits = change.at + change.new.len() <= word + WORD;
-        if change.new.len() == 1 {
-            // SAFETY: the caller's promise; a single byte is seen whole.
-            unsafe { writer.bytes(change.at, &change.new, change.protection) }?;
-            continue;
-        }
-        // SAFETY: the caller's promise; one store, so that no mixture is seen.
-        let stored = fits && unsafe { store(change, word) }.is_ok();
-        if !stored {
-            by_steps.push(change);
+    let (in_words, mut by_steps): (Vec<&Change>, Vec<&Change>) =
+        live.into_iter().partition(|change| change.word().is_some());
+    if !in_words.is_empty() {
+        match Writable::new(in_words.iter().map(|change| change.place())) {
+            Ok(writable) => {
+                for change in in_words {
+                    // SAFETY: the caller's promise; one store, so that no
+                    // mixture is seen.
+                    unsafe { store(&writable, change) };
+                }
+                writable.close()?;
+            }
+            Err(_) => by_steps.extend(in_words),
         }
     }
     if !by_steps.is_empty() {
         trap::ensure_handler()?;
+        let pen = Pen::new(&by_steps);
         // SAFETY: the caller's promise; the steps are the ones described above.
-        unsafe { apply_by_steps(&writer, &by_steps) }?;
+        unsafe { apply_by_steps(&pen, &by_steps) }?;
+        pen.close()?;
     }
     sync::cores()
 }
 
 /// The change as one store of the aligned word around it.
-unsafe fn store(change: &Change, word: usize) -> io::Result<()> {
+///
+/// # Safety
+///
+/// As for [`apply`]; the change has a word, which `writable` is for.
+unsafe fn store(writable: &Writable, change: &Change) {
+    let Some(word) = change.word() else { return };
     // SAFETY: the word is in the same page as the code; nobody but the holder
     // of the registry's lock writes to it.
     let mut bytes = unsafe { (word as *const [u8; WORD]).read_volatile() };
     let offset = change.at - word;
     bytes[offset..offset + change.new.len()].copy_from_slice(&change.new);
     // SAFETY: the caller's promise.
-    unsafe { write::store_word(word, u64::from_le_bytes(bytes), change.protection) }
+    unsafe { writable.store_word(word, u64::from_le_bytes(bytes)) };
 }
 
-unsafe fn apply_by_steps(writer: &Writer, changes: &[&Change]) -> io::Result<()> {
+/// The cheapest way of writing single bytes to many places, or to few.
+enum Pen {
+    Few(Writer),
+    Many(Writable),
+}
+
+impl Pen {
+    fn new(changes: &[&Change]) -> Self {
+        let many = (changes.len() >= MANY)
+            .then(|| Writable::new(changes.iter().map(|change| change.place())).ok())
+            .flatten();
+        many.map_or_else(|| Self::Few(Writer::new()), Self::Many)
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Writer::bytes`], of the change's place.
+    unsafe fn bytes(&self, change: &Change, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        let at = change.at + offset;
+        match self {
+            // SAFETY: the caller's promise.
+            Self::Few(writer) => unsafe { writer.bytes(at, bytes, change.protection) },
+            // SAFETY: the caller's promise; made for all places of the changes.
+            Self::Many(writable) => unsafe {
+                writable.bytes(at, bytes);
+                Ok(())
+            },
+        }
+    }
+
+    fn close(self) -> io::Result<()> {
+        match self {
+            Self::Few(_) => Ok(()),
+            Self::Many(writable) => writable.close(),
+        }
+    }
+}
+
+/// # Safety
+///
+/// As for [`apply`].
+unsafe fn apply_by_steps(pen: &Pen, changes: &[&Change]) -> io::Result<()> {
     let put = |change: &Change, offset: usize, byte: u8| {
         // SAFETY: the caller's promise; a single byte is always seen whole.
-        unsafe { writer.bytes(change.at + offset, &[byte], change.protection) }
+        unsafe { pen.bytes(change, offset, &[byte]) }
     };
     // The heads first: behind a live jump a boundary is part of its distance.
     for change in changes {
@@ -120,13 +189,7 @@ unsafe fn apply_by_steps(writer: &Writer, changes: &[&Change]) -> io::Result<()>
         for (first, last) in runs_between_boundaries(change) {
             // SAFETY: the caller's promise; all that could lead into these
             // bytes is a trap now.
-            unsafe {
-                writer.bytes(
-                    change.at + first,
-                    &change.new[first..last],
-                    change.protection,
-                )
-            }?;
+            unsafe { pen.bytes(change, first, &change.new[first..last]) }?;
         }
     }
     sync::cores()?;

@@ -4,13 +4,15 @@
 //! instructions that a jump now covers, it met the `int3` that stands at an
 //! entry while the bytes behind it change, or the patch is an `int3` for good.
 //! Each such address has one entry in the table: where the same computation
-//! goes on. Entries stay as long as the code is mapped, so that a signal that is
-//! delivered after the bytes are the original ones again still finds its way.
+//! goes on. When the bytes are the original ones again, the address leads to
+//! itself, so that a signal that is delivered late still finds its way; it is
+//! forgotten once no thread can be on that way any more.
 //!
 //! The handler takes no lock, allocates nothing and calls nothing. A trap that
 //! is not midair's goes to the handler that was there before. What this cannot
 //! do: a thread that blocks SIGTRAP is killed by the kernel when it traps.
 
+use midair_arch::x86_64::INT3;
 use std::cell::Cell;
 use std::io;
 use std::mem::MaybeUninit;
@@ -121,6 +123,35 @@ pub(crate) fn forget(addresses: impl IntoIterator<Item = usize>) {
     redirect(addresses.into_iter().map(|address| (address, 0)));
 }
 
+/// Those of `addresses` that lead to themselves are not midair's any more: no
+/// thread is on its way to the handler from there.
+pub(crate) fn forget_settled(addresses: impl IntoIterator<Item = usize>) {
+    forget(addresses.into_iter().filter(|&at| destination(at) == Some(at)));
+}
+
+/// Where a thread goes on that traps at `address`.
+fn destination(address: usize) -> Option<usize> {
+    // SAFETY: tables are leaked, never freed.
+    let table = unsafe { TABLE.load(Ordering::Acquire).as_ref() };
+    table?.get(address)
+}
+
+/// Where a thread goes on that has trapped at `address`, unless the trap is
+/// somebody else's: one that was set where midair's bytes are gone.
+fn way_on(address: usize) -> Option<usize> {
+    let to = destination(address)?;
+    if to != address {
+        return Some(to);
+    }
+    // SAFETY: the thread has executed this byte just now.
+    let byte = unsafe { (address as *const u8).read_volatile() };
+    if byte != INT3 {
+        return Some(address);
+    }
+    // A patch that is being made has told the table before it wrote its trap.
+    destination(address).filter(|to| *to != address)
+}
+
 /// Makes sure that SIGTRAP comes to midair first.
 pub(crate) fn ensure_handler() -> io::Result<()> {
     let _writer = WRITERS
@@ -168,13 +199,11 @@ extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc
     let pc = &mut registers[libc::REG_RIP as usize];
     // int3 is a trap: the saved PC is behind its one byte.
     let trapped_at = (*pc as usize).wrapping_sub(1);
-    // SAFETY: tables are leaked, never freed.
-    let table = unsafe { TABLE.load(Ordering::Acquire).as_ref() };
     // SAFETY: the kernel passes the signal's information.
     let code = unsafe { (*info).si_code };
     // So the kernel reports int3; single steps and watchpoints have other codes.
     let is_int3 = code == SI_KERNEL;
-    if is_int3 && let Some(destination) = table.and_then(|t| t.get(trapped_at)) {
+    if is_int3 && let Some(destination) = way_on(trapped_at) {
         *pc = destination as i64;
         return;
     }

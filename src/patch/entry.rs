@@ -1,0 +1,270 @@
+//! What is written at the entry of a patched function.
+//!
+//! Where one enabled layer is all there is and it is in reach, the entry jumps
+//! to it directly (*straight*) until something else is wanted; else to the gate.
+//! Here is decided which it is, which bytes that takes, and where a thread goes
+//! on that traps in between. Nothing is written here: that is done for many
+//! sites together ([`crate::threads::live`]).
+
+use super::limbo::Item;
+use super::locate::read_byte;
+use super::plan::{copy_of, gate_code};
+use super::site::Site;
+use super::staged::Store;
+use crate::threads::count::Alone;
+use crate::threads::live::Change;
+use crate::threads::trap;
+use midair_arch::x86_64::{INT3, JUMP, Strategy, jumps};
+use midair_arch::{Reason, Refusal, TargetAddress};
+
+/// What stands at the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    Original,
+    Gate,
+    Straight(usize),
+}
+
+impl Site {
+    /// What has to be written for the entry to be what the layers want, and
+    /// whether the trap handler is needed. Nothing is written yet.
+    pub(super) fn changes(
+        &mut self,
+        store: &mut Store,
+        alone: &Alone,
+    ) -> Result<Vec<Change>, Refusal> {
+        self.wanted = self.wanted_entry(alone);
+        if self.wanted == self.entry {
+            return Ok(Vec::new());
+        }
+        let has_boundaries = self.prepared.rung.boundaries().next().is_some();
+        if self.entry == Entry::Original && has_boundaries && !**alone && !self.prepared.trapping {
+            self.move_gate(store)?;
+        }
+        if self.located.module.is_none() {
+            // Code made at run time: its rights come and go.
+            let place = self.prepared.rung.place.get() as *const u8;
+            if let Ok(region) = region::query(place) {
+                self.located.protection = region.protection();
+            }
+        }
+        let mut changes = Vec::new();
+        let rung = &self.prepared.rung;
+        let padding_differs =
+            rung.strategy == Strategy::ShortJump && (self.wanted == Entry::Gate || **alone);
+        self.padding_left =
+            rung.strategy == Strategy::ShortJump && self.wanted == Entry::Original && !**alone;
+        if padding_differs {
+            // Taken away only if nobody can be on it.
+            changes.push(self.padding_change()?);
+        }
+        let boundaries = match (self.entry, self.wanted) {
+            (Entry::Original, _) | (_, Entry::Original) => rung.boundaries().collect(),
+            _ => Vec::new(), // one jump becomes another
+        };
+        let change = Change {
+            at: rung.place.get() as usize,
+            old: self.entry_bytes(self.entry)?,
+            new: self.entry_bytes(self.wanted)?,
+            boundaries,
+            unreached: false,
+            protection: self.located.protection,
+        };
+        changes.push(change);
+        changes.retain(|change| change.old != change.new);
+        for change in &changes {
+            self.verify(change)?;
+        }
+        let traps = rung.strategy == Strategy::Breakpoint
+            || !**alone
+            || (self.prepared.trapping && has_boundaries);
+        if traps {
+            trap::ensure_handler().map_err(|e| {
+                self.refuse(Reason::Unwritable {
+                    why: format!("no SIGTRAP handler: {e}"),
+                })
+            })?;
+            trap::redirect(self.redirections());
+            self.traps = true;
+        }
+        Ok(changes)
+    }
+
+    /// The changes have been made.
+    pub(super) fn changed(&mut self) {
+        match (self.entry, self.wanted) {
+            (Entry::Straight(_), Entry::Gate) => self.keeps_gate = true,
+            (_, Entry::Original) => self.keeps_gate = false,
+            _ => {}
+        }
+        self.entry = self.wanted;
+        if self.entry == Entry::Original && self.traps {
+            // Whoever trapped and has not been moved yet finds its own code.
+            trap::redirect(self.trapping_addresses().map(|at| (at, at)));
+        }
+    }
+
+    fn wanted_entry(&self, alone: &Alone) -> Entry {
+        let enabled = self.layers.iter().filter(|layer| layer.enabled).count();
+        match (self.layers.as_slice(), self.entry) {
+            ([], _) => Entry::Original,
+            (_, Entry::Original) if enabled == 0 => Entry::Original,
+            ([only], entry)
+                if only.enabled && self.may_be_straight(entry, only.destination, alone) =>
+            {
+                Entry::Straight(only.destination)
+            }
+            _ => Entry::Gate,
+        }
+    }
+
+    fn may_be_straight(&self, from: Entry, destination: usize, alone: &Alone) -> bool {
+        let rung = &self.prepared.rung;
+        let is_whole_jump = matches!(rung.strategy, Strategy::Jump | Strategy::JumpIntoPadding);
+        let nobody_inside = || {
+            rung.boundaries().next().is_none() || (self.located.analysis.is_complete() && **alone)
+        };
+        is_whole_jump
+            && !self.keeps_gate
+            && jumps::near(rung.place.get(), destination as u64).is_some()
+            && match from {
+                Entry::Original => nobody_inside(),
+                Entry::Straight(at) => at == destination,
+                Entry::Gate => false,
+            }
+    }
+
+    /// A gate whose address makes every boundary a trap: threads have come
+    /// since the first one was made.
+    fn move_gate(&mut self, store: &mut Store) -> Result<(), Refusal> {
+        let rung = &self.prepared.rung;
+        if matches!(rung.strategy, Strategy::ShortJump | Strategy::Breakpoint) {
+            return match rung.strategy {
+                Strategy::Breakpoint => Ok(()),
+                _ => Err(self.refuse(Reason::NoPaddingInReach)),
+            };
+        }
+        let end = rung.jump.get() as usize + JUMP;
+        let unable = |_| self.refuse(Reason::NoMemoryInReach);
+        let gate = store
+            .arena
+            .punned(end, rung.pattern, jumps::INDIRECT)
+            .map_err(unable)?;
+        let code = gate_code(gate, self.prepared.slot)
+            .ok_or_else(|| self.refuse(Reason::NoMemoryInReach))?;
+        store.limbo.push(Item {
+            code: vec![(self.prepared.gate, self.prepared.gate_len())],
+            ..Item::default()
+        });
+        self.prepared.gate = gate;
+        self.prepared.gate_code = code;
+        self.prepared.trapping = true;
+        self.stage_gate(store);
+        Ok(())
+    }
+
+    pub(super) fn entry_bytes(&self, entry: Entry) -> Result<Vec<u8>, Refusal> {
+        let rung = &self.prepared.rung;
+        let out_of_reach = || self.refuse(Reason::NoMemoryInReach);
+        let mut bytes = match entry {
+            Entry::Original => rung.existing.clone(),
+            Entry::Gate => rung
+                .entry_bytes(self.prepared.gate as u64)
+                .ok_or_else(out_of_reach)?,
+            Entry::Straight(destination) => jumps::near(rung.place.get(), destination as u64)
+                .ok_or_else(out_of_reach)?
+                .to_vec(),
+        };
+        bytes.truncate(rung.written);
+        Ok(bytes)
+    }
+
+    /// The `jmp rel32` in padding that a short jump leads to.
+    fn padding_change(&self) -> Result<Change, Refusal> {
+        let rung = &self.prepared.rung;
+        let at = rung.jump;
+        let padding = self
+            .located
+            .around(|around| around.read(at, JUMP).map(<[u8]>::to_vec))
+            .ok_or_else(|| self.refuse(Reason::NoPaddingInReach))?;
+        let jump = jumps::near(at.get(), self.prepared.gate as u64)
+            .ok_or_else(|| self.refuse(Reason::NoMemoryInReach))?
+            .to_vec();
+        let now: Vec<u8> = (0..JUMP)
+            .map(|n| read_byte(at.get() as usize + n))
+            .collect();
+        let new = if self.wanted == Entry::Original {
+            padding.clone()
+        } else {
+            jump.clone()
+        };
+        let old = if now == jump { jump } else { padding };
+        let protection = self.located.protection;
+        Ok(Change {
+            at: at.get() as usize,
+            old,
+            new,
+            boundaries: Vec::new(),
+            unreached: true,
+            protection,
+        })
+    }
+
+    /// What takes a left jump in padding away, once nobody can be on it.
+    pub(super) fn padding_back(&self) -> Option<Change> {
+        self.padding_left
+            .then(|| self.padding_change().ok())
+            .flatten()
+    }
+
+    /// Refuses to write over bytes that are not what they should be.
+    fn verify(&self, change: &Change) -> Result<(), Refusal> {
+        for (n, &expected) in change.old.iter().enumerate() {
+            let found = read_byte(change.at + n);
+            if found != expected {
+                let offset = (change.at + n).wrapping_sub(self.target()) as i64;
+                let reason = match found {
+                    INT3 => Reason::ForeignBreakpoint,
+                    _ => Reason::Modified { found, expected },
+                };
+                return Err(Refusal::new(
+                    self.located.analysis.address(),
+                    offset,
+                    reason,
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The addresses at which the trap handler may know this site.
+    pub(super) fn trapping_addresses(&self) -> impl Iterator<Item = usize> + use<> {
+        let rung = &self.prepared.rung;
+        let place = rung.place.get() as usize;
+        let boundaries: Vec<usize> = rung.boundaries().map(|n| place + n).collect();
+        let all = self.traps.then(|| [place].into_iter().chain(boundaries));
+        all.into_iter().flatten()
+    }
+
+    /// Where a thread goes on that traps at the entry or at a boundary.
+    fn redirections(&self) -> Vec<(usize, usize)> {
+        let rung = &self.prepared.rung;
+        let place = rung.place;
+        let mut all = vec![(place.get() as usize, self.prepared.gate)];
+        for n in rung.boundaries() {
+            let at: TargetAddress = place.plus(n as u64);
+            if let Some(copy) = copy_of(&self.prepared.copied, self.prepared.copy, at) {
+                all.push((at.get() as usize, copy));
+            }
+        }
+        all
+    }
+
+    fn refuse(&self, reason: Reason) -> Refusal {
+        let refusal = Refusal::new(self.located.analysis.address(), 0, reason);
+        match self.located.name() {
+            Some(name) => refusal.with_symbol(name),
+            None => refusal,
+        }
+    }
+}
