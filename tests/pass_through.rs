@@ -5,7 +5,7 @@
 //! The libraries are built from source (`tests/libraries`); Debian's copies are
 //! tried as well where they are installed.
 
-use midair::Transaction;
+use midair::{Consistency, Transaction};
 use midair::symbols::{Module, modules};
 use midair_libraries::workload::{crypto::Crypto, sqlite::Sqlite, zlib::Zlib};
 use midair_libraries::{Digest, installed, sqlite, zlib};
@@ -115,7 +115,7 @@ fn compare(path: &Path, run: impl Fn() -> Digest) {
     }
     let planned = start.elapsed();
     // SAFETY: every stub goes on to the original.
-    let patches = unsafe { transaction.commit() }.unwrap();
+    let patches = unsafe { transaction.commit(Consistency::Immediate) }.unwrap().patches;
     let patched_in = start.elapsed() - planned;
     drop(transaction);
     let start = Instant::now();

@@ -206,17 +206,17 @@ fn a_transaction_makes_all_changes_or_none() {
     transaction
         .patch_raw(one as Plain as *const (), |_| nine)
         .patch_raw(two as Plain as *const (), |_| nine);
-    let patches = unsafe { transaction.commit() }.unwrap();
+    let patches = unsafe { transaction.commit(midair::Consistency::Immediate) }.unwrap().patches;
     assert_eq!((one(), two()), (9, 9));
     let mut transaction = midair::Transaction::new();
     transaction.disable(&patches[0]).disable(&patches[1]);
-    unsafe { transaction.commit() }.unwrap();
+    unsafe { transaction.commit(midair::Consistency::Immediate) }.unwrap().patches;
     assert_eq!((one(), two()), (1, 2));
     let mut transaction = midair::Transaction::new();
     transaction
         .enable(&patches[0])
         .patch_raw(std::ptr::null(), |original| original);
-    let error = unsafe { transaction.commit() }.unwrap_err();
+    let error = unsafe { transaction.commit(midair::Consistency::Immediate) }.unwrap_err();
     assert!(matches!(error, midair::Error::Refused(_)), "{error}");
     assert_eq!((one(), two()), (1, 2), "nothing has changed");
     drop(patches);

@@ -153,7 +153,8 @@ impl Arena {
 
     /// How many bytes are mapped, and how many of them are in use.
     pub(crate) fn bytes(&self) -> (usize, usize) {
-        let mapped = self.blocks.len() * (BLOCK_CODE + BLOCK_SLOTS) + self.pages.len() * page_size();
+        let mapped =
+            self.blocks.len() * (BLOCK_CODE + BLOCK_SLOTS) + self.pages.len() * page_size();
         let in_blocks: usize = self.blocks.iter().map(Block::used).sum();
         let in_pages: usize = self.pages.values().map(|page| count(&page.used)).sum();
         (mapped, in_blocks + in_pages)

@@ -93,9 +93,7 @@ impl Writable {
             let start = at & !(page - 1);
             let end = (at + len).next_multiple_of(page);
             match runs.last_mut() {
-                Some((first, length, same))
-                    if *same == protection && start <= *first + *length =>
-                {
+                Some((first, length, same)) if *same == protection && start <= *first + *length => {
                     *length = (*length).max(end - *first);
                 }
                 _ => runs.push((start, end - start, protection)),

@@ -25,17 +25,25 @@ pub(super) enum Entry {
     Straight(usize),
 }
 
+/// What has to be written for the entries of some sites, and what the trap
+/// handler has to know before.
+#[derive(Default)]
+pub(super) struct Writing {
+    pub(super) changes: Vec<Change>,
+    pub(super) redirections: Vec<(usize, usize)>,
+}
+
 impl Site {
-    /// What has to be written for the entry to be what the layers want, and
-    /// whether the trap handler is needed. Nothing is written yet.
-    pub(super) fn changes(
+    /// Adds what has to be written for the entry to be what the layers want.
+    pub(super) fn prepare(
         &mut self,
         store: &mut Store,
         alone: &Alone,
-    ) -> Result<Vec<Change>, Refusal> {
+        writing: &mut Writing,
+    ) -> Result<(), Refusal> {
         self.wanted = self.wanted_entry(alone);
         if self.wanted == self.entry {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let has_boundaries = self.prepared.rung.boundaries().next().is_some();
         if self.entry == Entry::Original && has_boundaries && !**alone && !self.prepared.trapping {
@@ -48,7 +56,6 @@ impl Site {
                 self.located.protection = region.protection();
             }
         }
-        let mut changes = Vec::new();
         let rung = &self.prepared.rung;
         let padding_differs =
             rung.strategy == Strategy::ShortJump && (self.wanted == Entry::Gate || **alone);
@@ -56,7 +63,8 @@ impl Site {
             rung.strategy == Strategy::ShortJump && self.wanted == Entry::Original && !**alone;
         if padding_differs {
             // Taken away only if nobody can be on it.
-            changes.push(self.padding_change()?);
+            let change = self.padding_change()?;
+            self.add(change, writing)?;
         }
         let boundaries = match (self.entry, self.wanted) {
             (Entry::Original, _) | (_, Entry::Original) => rung.boundaries().collect(),
@@ -70,24 +78,23 @@ impl Site {
             unreached: false,
             protection: self.located.protection,
         };
-        changes.push(change);
-        changes.retain(|change| change.old != change.new);
-        for change in &changes {
-            self.verify(change)?;
-        }
         let traps = rung.strategy == Strategy::Breakpoint
             || !**alone
             || (self.prepared.trapping && has_boundaries);
+        self.add(change, writing)?;
         if traps {
-            trap::ensure_handler().map_err(|e| {
-                self.refuse(Reason::Unwritable {
-                    why: format!("no SIGTRAP handler: {e}"),
-                })
-            })?;
-            trap::redirect(self.redirections());
+            writing.redirections.extend(self.redirections());
             self.traps = true;
         }
-        Ok(changes)
+        Ok(())
+    }
+
+    fn add(&self, change: Change, writing: &mut Writing) -> Result<(), Refusal> {
+        if change.old != change.new {
+            self.verify(&change)?;
+            writing.changes.push(change);
+        }
+        Ok(())
     }
 
     /// The changes have been made.
@@ -98,16 +105,21 @@ impl Site {
             _ => {}
         }
         self.entry = self.wanted;
-        if self.entry == Entry::Original && self.traps {
-            // Whoever trapped and has not been moved yet finds its own code.
-            trap::redirect(self.trapping_addresses().map(|at| (at, at)));
-        }
+    }
+
+    /// Where a thread goes on that trapped where the original bytes are again,
+    /// and has not been moved yet: its own code.
+    pub(super) fn settled_traps(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let is_original = self.entry == Entry::Original;
+        let traps = is_original.then(|| self.trapping_addresses().map(|at| (at, at)));
+        traps.into_iter().flatten()
     }
 
     fn wanted_entry(&self, alone: &Alone) -> Entry {
         let enabled = self.layers.iter().filter(|layer| layer.enabled).count();
         match (self.layers.as_slice(), self.entry) {
             ([], _) => Entry::Original,
+            _ if self.needs_gate => Entry::Gate,
             (_, Entry::Original) if enabled == 0 => Entry::Original,
             ([only], entry)
                 if only.enabled && self.may_be_straight(entry, only.destination, alone) =>

@@ -13,7 +13,9 @@
 //! Calls of patched functions never come here: they go through code and one
 //! pointer. Only changes take the lock.
 
+mod atomic;
 mod closure;
+mod consistency;
 mod entry;
 mod fork;
 mod function;
@@ -28,9 +30,10 @@ mod staged;
 mod transaction;
 
 pub use closure::{Closure, patch_closure};
+pub use consistency::Consistency;
 pub use function::FnPtr;
 pub use handle::{Patch, RawPatch, patch, patch_raw, patch_symbol};
 pub use locate::ImageSurroundings;
 pub use plan::{Plan, can_patch};
 pub use registry::unpatch_all;
-pub use transaction::{Transactable, Transaction};
+pub use transaction::{Committed, Transactable, Transaction};

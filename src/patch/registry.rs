@@ -3,6 +3,7 @@
 //! Every change is made here: put a layer on, turn it on or off, take it off,
 //! alone or many together. The lock is never held while a user's code runs.
 
+use super::entry::Writing;
 use super::fork;
 use super::locate::Located;
 use super::original::Originals;
@@ -14,6 +15,7 @@ use crate::memory::arena::{Arena, Lifetime};
 use crate::symbols::module_at;
 use crate::threads::count::{self, Alone};
 use crate::threads::live::{self, Change};
+use crate::threads::trap;
 use midair_arch::Reason;
 use midair_arch::TargetAddress;
 use midair_arch::x86_64::{JUMP, Rung, Strategy};
@@ -214,7 +216,7 @@ impl Registry {
         })
     }
 
-    fn set_enabled(&mut self, wanted: impl Iterator<Item = (LayerId, bool)>) {
+    pub(super) fn set_enabled(&mut self, wanted: impl Iterator<Item = (LayerId, bool)>) {
         for (layer, enabled) in wanted {
             if let Some(l) = self
                 .sites
@@ -291,14 +293,22 @@ impl Registry {
     /// entry cannot be written, those written before are put back.
     pub(super) fn settle(&mut self, targets: &[usize]) -> Result<(), Error> {
         let alone = Alone::new(count::alone);
-        let mut changes: Vec<Change> = Vec::with_capacity(targets.len());
+        let mut writing = Writing::default();
         for target in targets {
             if let Some(site) = self.sites.get_mut(target) {
-                changes.extend(site.changes(&mut self.store, &alone)?);
+                site.prepare(&mut self.store, &alone, &mut writing)?;
             }
         }
+        let Writing {
+            changes,
+            redirections,
+        } = writing;
         let write_error = |source| Error::Write { source, also: None };
         self.store.write(&alone).map_err(write_error)?;
+        if !redirections.is_empty() {
+            trap::ensure_handler().map_err(write_error)?;
+            trap::redirect(redirections);
+        }
         for target in targets {
             if let Some(site) = self.sites.get(target) {
                 site.link();
@@ -306,22 +316,28 @@ impl Registry {
         }
         // SAFETY: each site verified its bytes, registered its boundaries with
         // the trap table, and its gate and copy are written.
-        if let Err(source) = unsafe { live::apply(&changes, &alone) } {
-            return Err(Error::Write {
-                source,
-                also: put_back(&changes, &alone).err(),
-            });
-        }
+        let written = unsafe { live::apply(&changes, &alone) };
+        let written = written.map_err(|source| Error::Write {
+            source,
+            also: put_back(&changes, &alone).err(),
+        });
+        let mut settled = Vec::new();
         for target in targets {
             let Some(site) = self.sites.get_mut(target) else {
                 continue;
             };
-            site.changed();
+            if written.is_ok() {
+                site.changed();
+            }
+            settled.extend(site.settled_traps());
             if site.is_idle() {
                 self.claims.release(site.rung(), site.leaves_padding());
             }
         }
-        Ok(())
+        if !settled.is_empty() {
+            trap::redirect(settled);
+        }
+        written
     }
 
     /// Forgets the site of a function whose code is gone.

@@ -53,6 +53,8 @@ pub(super) struct Site {
     pub(super) wanted: Entry,
     /// Minds change here: keep the gate.
     pub(super) keeps_gate: bool,
+    /// The entry has to lead to the gate, whatever is enabled.
+    pub(super) needs_gate: bool,
     /// A jump in padding stands there though nothing leads to it any more: a
     /// thread may be about to execute it.
     pub(super) padding_left: bool,
@@ -71,6 +73,7 @@ impl Site {
             entry: Entry::Original,
             wanted: Entry::Original,
             keeps_gate: false,
+            needs_gate: false,
             padding_left: false,
             traps: false,
         };

@@ -1,5 +1,6 @@
 //! Many changes, all or none.
 
+use super::consistency::Consistency;
 use super::function::FnPtr;
 use super::handle::{Patch, RawPatch, check_replacement};
 use super::registry::{LayerId, registry};
@@ -10,8 +11,8 @@ type Make<'a> = Box<dyn FnOnce(*const ()) -> *const () + 'a>;
 /// Changes to many functions that are made together: all of them, or none.
 ///
 /// The entries are written in one pass, so that a thousand functions cost
-/// little more than the writing. A thread that calls several of them meanwhile
-/// may meet some old and some new ones.
+/// little more than the writing. What threads that run meanwhile may see is said
+/// by a [`Consistency`].
 ///
 /// ```
 /// # fn a() -> u32 { std::hint::black_box(1) }
@@ -21,8 +22,8 @@ type Make<'a> = Box<dyn FnOnce(*const ()) -> *const () + 'a>;
 ///     transaction.patch_raw(target as *const (), |original| original);
 /// }
 /// // SAFETY: pass-throughs change nothing.
-/// let patches = unsafe { transaction.commit() }?;
-/// assert_eq!(patches.len(), 2);
+/// let committed = unsafe { transaction.commit(midair::Consistency::Atomic) }?;
+/// assert_eq!(committed.patches.len(), 2);
 /// # Ok::<(), midair::Error>(())
 /// ```
 #[derive(Default)]
@@ -85,8 +86,8 @@ impl<'a> Transaction<'a> {
         self
     }
 
-    /// Makes the changes and returns the new patches in the order in which
-    /// they were asked for. The transaction is empty afterwards.
+    /// Makes the changes, as consistently as asked for. The transaction is empty
+    /// afterwards.
     ///
     /// # Errors
     ///
@@ -95,7 +96,7 @@ impl<'a> Transaction<'a> {
     /// # Safety
     ///
     /// As for [`patch_raw`](crate::patch_raw), of each new patch.
-    pub unsafe fn commit(&mut self) -> Result<Vec<RawPatch>, Error> {
+    pub unsafe fn commit(&mut self, consistency: Consistency) -> Result<Committed, Error> {
         let switches = std::mem::take(&mut self.switches);
         let new = std::mem::take(&mut self.new);
         // Leaving early drops the patches made so far, which takes them off.
@@ -127,10 +128,22 @@ impl<'a> Transaction<'a> {
         let committed = destinations
             .into_iter()
             .try_for_each(|(layer, at)| registry.set_destination(layer, at).map(drop))
-            .and_then(|()| registry.switch(&wanted));
+            .and_then(|()| match consistency {
+                Consistency::Immediate => registry.switch(&wanted),
+                Consistency::Atomic => registry.switch_at_once(&wanted),
+            });
         drop(registry);
-        committed.map(|()| patches)
+        committed.map(|()| Committed { patches })
     }
+}
+
+/// What a [`Transaction`] has made.
+#[derive(Debug)]
+#[must_use = "the new patches are taken off when this is dropped"]
+#[non_exhaustive]
+pub struct Committed {
+    /// The new patches, in the order in which they were asked for.
+    pub patches: Vec<RawPatch>,
 }
 
 impl std::fmt::Debug for Transaction<'_> {

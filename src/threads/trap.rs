@@ -126,7 +126,11 @@ pub(crate) fn forget(addresses: impl IntoIterator<Item = usize>) {
 /// Those of `addresses` that lead to themselves are not midair's any more: no
 /// thread is on its way to the handler from there.
 pub(crate) fn forget_settled(addresses: impl IntoIterator<Item = usize>) {
-    forget(addresses.into_iter().filter(|&at| destination(at) == Some(at)));
+    forget(
+        addresses
+            .into_iter()
+            .filter(|&at| destination(at) == Some(at)),
+    );
 }
 
 /// Where a thread goes on that traps at `address`.

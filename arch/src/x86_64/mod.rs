@@ -11,6 +11,7 @@
 //! Only 64-bit mode is known; addresses are 64 bits wide.
 
 mod branches;
+pub mod choice;
 mod decode;
 mod function;
 pub mod jumps;
