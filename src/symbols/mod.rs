@@ -11,6 +11,7 @@
 //! known of inlined copies.
 
 mod address;
+mod call_frames;
 mod claims;
 mod debug_file;
 mod entered;
@@ -41,6 +42,11 @@ mod unwind;
 mod versions;
 
 pub use address::{FileAddress, Slide};
+#[allow(
+    unused_imports,
+    reason = "quiescence and reclaim, which come next, use it"
+)]
+pub(crate) use call_frames::CallFrameTables;
 pub use error::{ImageError, ModuleError, SymbolError};
 pub use extents::{Extent, ExtentSource, FunctionTable};
 pub use image::{Image, Machine};

@@ -6,10 +6,24 @@
 //! - [`trap`]: the SIGTRAP handler, which asks a table where a thread that met
 //!   a trap byte has to go.
 //! - [`live`]: the order of writes that lets all of them run on.
+//! - [`look`]: what each thread is doing, without stopping it or waking it:
+//!   [`tasks`] lists them, [`sleeper`] reads those that sleep, [`ask`] and
+//!   [`answer`] make those that run copy themselves, [`front`] keeps the signal
+//!   for that; [`view`] is what was seen, [`frames`] walks it.
 //!
 //! This layer knows addresses, not patches: `patch` fills the table.
 
+mod answer;
+mod ask;
 pub(crate) mod count;
+pub(crate) mod frames;
+mod front;
 pub(crate) mod live;
+pub(crate) mod look;
+pub(crate) mod own_memory;
+pub(crate) mod registers;
+mod sleeper;
 pub(crate) mod sync;
+pub(crate) mod tasks;
 pub(crate) mod trap;
+pub(crate) mod view;

@@ -1,0 +1,160 @@
+//! Reading a thread that sleeps, without waking it.
+//!
+//! A signal would end its `poll` or `nanosleep` with EINTR, whatever
+//! SA_RESTART says. `/proc/self/task/T/syscall` gives the stack pointer and the
+//! program counter of a thread that is off its core, and its stack is our own
+//! memory. That it slept throughout is proven by its switch counts: it was
+//! asleep before and after, and going back to sleep would have counted.
+
+#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
+
+use super::own_memory::{self, Stretch};
+use super::registers::Registers;
+use super::tasks::{self, BUFFER, Switches, TaskFile, Tid};
+use super::view::{STACKS, Seen, View, stacks_missing};
+use std::io;
+
+/// What one look at a thread gave.
+pub(super) enum Look {
+    /// It slept throughout.
+    Asleep(View),
+    /// It was running at one end or the other.
+    Awake,
+    /// There is no such thread any more.
+    Gone,
+    /// It sleeps, on more stack than one may read.
+    TooDeep,
+}
+
+/// What `syscall` says of a thread.
+#[derive(Clone, PartialEq, Eq)]
+struct Asleep {
+    /// None outside of system calls.
+    call: Option<usize>,
+    arguments: Vec<usize>,
+    sp: usize,
+    pc: usize,
+}
+
+/// Looks once.
+pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
+    let (Some(status), Some(call)) = (
+        TaskFile::open(tid, "status")?,
+        TaskFile::open(tid, "syscall")?,
+    ) else {
+        return Ok(Look::Gone);
+    };
+    let Some(before) = switches(&status)? else {
+        return Ok(Look::Gone);
+    };
+    let asleep = match sleep(&call)? {
+        Sleep::Gone => return Ok(Look::Gone),
+        Sleep::Awake => return Ok(Look::Awake),
+        Sleep::In(asleep) => asleep,
+    };
+    let vfork = asleep.waits_for_child();
+    let stacks = stacks(asleep.sp, deepest);
+    match sleep(&call)? {
+        Sleep::Gone => return Ok(Look::Gone),
+        Sleep::In(after) if after == asleep => {}
+        _ => return Ok(Look::Awake),
+    }
+    match switches(&status)? {
+        None => return Ok(Look::Gone),
+        Some(after) if after == before => {}
+        Some(_) => return Ok(Look::Awake),
+    }
+    let Some(stacks) = stacks else {
+        return Ok(Look::TooDeep);
+    };
+    Ok(Look::Asleep(View {
+        tid,
+        seen: match asleep.call {
+            Some(call) => Seen::Asleep { call, vfork },
+            None => Seen::Halted,
+        },
+        registers: Registers::of_sleeper(asleep.pc, asleep.sp),
+        arguments: asleep.arguments,
+        stacks,
+    }))
+}
+
+fn switches(status: &TaskFile) -> io::Result<Option<Switches>> {
+    let mut buffer = [0; BUFFER];
+    let text = status.read(&mut buffer)?;
+    let parsed = text.map(tasks::parse_status).transpose()?;
+    Ok(parsed.map(|(switches, _)| switches))
+}
+
+/// All stacks from `sp` on that signal frames connect; none if they are deeper
+/// than that.
+fn stacks(sp: usize, deepest: usize) -> Option<Vec<Stretch>> {
+    let mut stacks = vec![Stretch::of_stack(sp, deepest)?];
+    while stacks.len() < STACKS {
+        let Some(next) = stacks_missing(&stacks).first().copied() else {
+            return Some(stacks);
+        };
+        let stretch = Stretch::of_stack(next, deepest)?;
+        if !stretch.contains(next) {
+            return Some(stacks);
+        }
+        stacks.push(stretch);
+    }
+    stacks_missing(&stacks).is_empty().then_some(stacks)
+}
+
+enum Sleep {
+    In(Asleep),
+    Awake,
+    Gone,
+}
+
+fn sleep(file: &TaskFile) -> io::Result<Sleep> {
+    let mut buffer = [0; BUFFER];
+    let Some(text) = file.read(&mut buffer)? else {
+        return Ok(Sleep::Gone);
+    };
+    if text.starts_with("running") {
+        return Ok(Sleep::Awake);
+    }
+    let parse = || {
+        let mut fields = text.split_ascii_whitespace();
+        let call: i64 = fields.next()?.parse().ok()?;
+        let mut words = fields
+            .map(|field| usize::from_str_radix(field.strip_prefix("0x")?, 16).ok())
+            .collect::<Option<Vec<usize>>>()?;
+        let (pc, sp) = (words.pop()?, words.pop()?);
+        Some(Asleep {
+            call: usize::try_from(call).ok(),
+            arguments: words,
+            sp,
+            pc,
+        })
+    };
+    let unknown = || {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "/proc/self/task/T/syscall is not as expected",
+        )
+    };
+    parse().map(Sleep::In).ok_or_else(unknown)
+}
+
+impl Asleep {
+    /// Whether a child runs in this memory until it is done with.
+    fn waits_for_child(&self) -> bool {
+        let is = |number: libc::c_long| self.call == Some(number as usize);
+        let first = self.arguments.first().copied().unwrap_or(0);
+        let flags = if is(libc::SYS_vfork) {
+            libc::CLONE_VFORK as usize
+        } else if is(libc::SYS_clone) {
+            first
+        } else if is(libc::SYS_clone3) {
+            // The flags are the first field of the arguments' structure.
+            own_memory::word(first).unwrap_or(libc::CLONE_VFORK as usize)
+        } else {
+            0
+        };
+        flags & libc::CLONE_VFORK as usize != 0
+    }
+}

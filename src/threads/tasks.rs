@@ -1,0 +1,201 @@
+//! The threads of this process, as `/proc/self/task` shows them.
+//!
+//! A list is what was there while it was read: threads that start or end
+//! meanwhile may be missing, so whoever needs all of them lists again until
+//! nothing is new.
+
+#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// A thread's id.
+pub(crate) type Tid = i32;
+
+/// Flags of `stat` (linux/sched.h).
+const PF_EXITING: u64 = 0x4;
+const PF_IO_WORKER: u64 = 0x10;
+const PF_USER_WORKER: u64 = 0x4000;
+
+/// What a thread runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Code of this process.
+    User,
+    /// Nothing any more: it is on its way out, or a zombie, as a first thread
+    /// that ended before the others is.
+    Ended,
+    /// The kernel's code only: a worker of io_uring or vhost.
+    Worker,
+}
+
+/// A thread at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub(crate) tid: Tid,
+    pub(crate) name: String,
+    /// The letter of `stat`: R, S, D, T, t, Z, X.
+    pub(crate) state: u8,
+    pub(crate) kind: Kind,
+    /// The signals it blocks; signal 1 is bit 0.
+    pub(crate) blocked: u64,
+    pub(crate) switches: Switches,
+}
+
+/// How often it was taken off its core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Switches {
+    /// It went to sleep.
+    pub(crate) voluntary: u64,
+    /// Others had their turn.
+    pub(crate) involuntary: u64,
+}
+
+impl Task {
+    /// Whether it blocks this signal.
+    pub(crate) fn blocks(&self, signal: libc::c_int) -> bool {
+        self.blocked & 1 << (signal - 1) != 0
+    }
+
+    /// Whether the kernel would kill it at a trap.
+    pub(crate) fn blocks_trap(&self) -> bool {
+        self.blocks(libc::SIGTRAP)
+    }
+}
+
+/// The ids of all threads.
+pub(crate) fn list() -> io::Result<Vec<Tid>> {
+    let entries = std::fs::read_dir("/proc/self/task")?;
+    let ids = entries.filter_map(|entry| match entry {
+        Ok(entry) => Some(Ok(entry.file_name().to_str()?.parse().ok()?)),
+        Err(error) => Some(Err(error)),
+    });
+    ids.collect()
+}
+
+/// The id of the calling thread.
+pub(crate) fn own() -> Tid {
+    // SAFETY: takes no pointers.
+    unsafe { libc::syscall(libc::SYS_gettid) as Tid }
+}
+
+/// A thread's status; none if it is gone.
+pub(crate) fn status(tid: Tid) -> io::Result<Option<Task>> {
+    let Some(stat) = TaskFile::open(tid, "stat")? else {
+        return Ok(None);
+    };
+    let Some(status) = TaskFile::open(tid, "status")? else {
+        return Ok(None);
+    };
+    let mut buffer = [0; BUFFER];
+    let Some((name, state, flags)) = stat.read(&mut buffer)?.map(parse_stat).transpose()? else {
+        return Ok(None);
+    };
+    let Some((switches, blocked)) = status.read(&mut buffer)?.map(parse_status).transpose()? else {
+        return Ok(None);
+    };
+    let kind = if matches!(state, b'Z' | b'X' | b'x') || flags & PF_EXITING != 0 {
+        Kind::Ended
+    } else if flags & (PF_IO_WORKER | PF_USER_WORKER) != 0 {
+        Kind::Worker
+    } else {
+        Kind::User
+    };
+    Ok(Some(Task {
+        tid,
+        name,
+        state,
+        kind,
+        blocked,
+        switches,
+    }))
+}
+
+/// Longer than any `stat` or `status`.
+pub(super) const BUFFER: usize = 4096;
+
+/// A file of `/proc/self/task/T`, which speaks of the same thread as long as it
+/// is open.
+pub(super) struct TaskFile(File);
+
+impl TaskFile {
+    /// None if there is no such thread.
+    pub(super) fn open(tid: Tid, name: &str) -> io::Result<Option<TaskFile>> {
+        match File::open(format!("/proc/self/task/{tid}/{name}")) {
+            Ok(file) => Ok(Some(TaskFile(file))),
+            Err(error) => gone(error).map(|()| None),
+        }
+    }
+
+    /// What it says now; none if the thread is gone.
+    pub(super) fn read<'b>(&self, buffer: &'b mut [u8; BUFFER]) -> io::Result<Option<&'b str>> {
+        let length = match self.0.read_at(buffer, 0) {
+            Ok(length) => length,
+            Err(error) => return gone(error).map(|()| None),
+        };
+        let bytes = &mut buffer[..length];
+        // Only the name of a thread can be anything but ASCII.
+        for byte in bytes.iter_mut().filter(|byte| !byte.is_ascii()) {
+            *byte = b'?';
+        }
+        std::str::from_utf8(bytes)
+            .map(Some)
+            .map_err(|_| malformed())
+    }
+}
+
+fn gone(error: io::Error) -> io::Result<()> {
+    match error.raw_os_error() {
+        // ENOENT may also mean that there is no /proc.
+        Some(libc::ENOENT) if !Path::new("/proc/self/task").exists() => Err(error),
+        Some(libc::ENOENT | libc::ESRCH) => Ok(()),
+        _ => Err(error),
+    }
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "a file of /proc/self/task is not as expected",
+    )
+}
+
+/// The name, the state and the flags.
+fn parse_stat(text: &str) -> io::Result<(String, u8, u64)> {
+    let parse = || {
+        // The name is in brackets and may have any in it.
+        let (start, rest) = text.rsplit_once(')')?;
+        let name = start.split_once('(')?.1.to_owned();
+        let mut fields = rest.split_ascii_whitespace();
+        let state = *fields.next()?.as_bytes().first()?;
+        let flags = fields.nth(5)?.parse().ok()?;
+        Some((name, state, flags))
+    };
+    parse().ok_or_else(malformed)
+}
+
+/// The switches and what is blocked.
+pub(super) fn parse_status(text: &str) -> io::Result<(Switches, u64)> {
+    let (mut blocked, mut voluntary, mut involuntary) = (None, None, None);
+    for line in text.lines() {
+        let Some((key, value)) = line.split_once(":\t") else {
+            continue;
+        };
+        match key {
+            "SigBlk" => blocked = u64::from_str_radix(value, 16).ok(),
+            "voluntary_ctxt_switches" => voluntary = value.parse().ok(),
+            "nonvoluntary_ctxt_switches" => involuntary = value.parse().ok(),
+            _ => {}
+        }
+    }
+    let all = || {
+        let switches = Switches {
+            voluntary: voluntary?,
+            involuntary: involuntary?,
+        };
+        Some((switches, blocked?))
+    };
+    all().ok_or_else(malformed)
+}
