@@ -36,6 +36,11 @@ pub enum Error {
         /// What went wrong when the first entries were put back.
         also: Option<io::Error>,
     },
+    /// The threads of this process cannot be looked at.
+    Threads {
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The patch was removed by [`unpatch_all`](crate::unpatch_all).
     Removed {
         /// Address of the function that was patched.
@@ -93,6 +98,11 @@ impl fmt::Display for Error {
                     None => Ok(()),
                 }
             }
+            Self::Threads { source } => write!(
+                f,
+                "the threads of this process cannot be looked at: {source}; mount /proc and allow \
+                 process_vm_readv"
+            ),
             Self::Removed { target } => write!(
                 f,
                 "the patch of the function at {target:#x} was removed by unpatch_all; patch it anew"
@@ -111,7 +121,9 @@ impl std::error::Error for Error {
         match self {
             Self::Symbol(e) => Some(e),
             Self::Refused(e) => Some(e),
-            Self::Memory { source, .. } | Self::Write { source, .. } => Some(source),
+            Self::Memory { source, .. } | Self::Write { source, .. } | Self::Threads { source } => {
+                Some(source)
+            }
             _ => None,
         }
     }

@@ -127,7 +127,9 @@ fn functions_that_others_jump_into_are_patched_all_the_same() {
         transaction.patch_raw(start.at(libc.slide()) as *const (), |original| original);
     }
     // SAFETY: pass-throughs.
-    let patches = unsafe { transaction.commit(midair::Consistency::Immediate) }.unwrap().patches;
+    let patches = unsafe { transaction.commit(midair::Consistency::Immediate) }
+        .unwrap()
+        .patches;
     println!(
         "{} functions of {} are entered by others",
         patches.len(),

@@ -5,8 +5,8 @@
 //! The libraries are built from source (`tests/libraries`); Debian's copies are
 //! tried as well where they are installed.
 
-use midair::{Consistency, Transaction};
 use midair::symbols::{Module, modules};
+use midair::{Consistency, Transaction};
 use midair_libraries::workload::{crypto::Crypto, sqlite::Sqlite, zlib::Zlib};
 use midair_libraries::{Digest, installed, sqlite, zlib};
 use std::path::Path;
@@ -115,7 +115,9 @@ fn compare(path: &Path, run: impl Fn() -> Digest) {
     }
     let planned = start.elapsed();
     // SAFETY: every stub goes on to the original.
-    let patches = unsafe { transaction.commit(Consistency::Immediate) }.unwrap().patches;
+    let patches = unsafe { transaction.commit(Consistency::Immediate) }
+        .unwrap()
+        .patches;
     let patched_in = start.elapsed() - planned;
     drop(transaction);
     let start = Instant::now();

@@ -206,11 +206,15 @@ fn a_transaction_makes_all_changes_or_none() {
     transaction
         .patch_raw(one as Plain as *const (), |_| nine)
         .patch_raw(two as Plain as *const (), |_| nine);
-    let patches = unsafe { transaction.commit(midair::Consistency::Immediate) }.unwrap().patches;
+    let patches = unsafe { transaction.commit(midair::Consistency::Immediate) }
+        .unwrap()
+        .patches;
     assert_eq!((one(), two()), (9, 9));
     let mut transaction = midair::Transaction::new();
     transaction.disable(&patches[0]).disable(&patches[1]);
-    unsafe { transaction.commit(midair::Consistency::Immediate) }.unwrap().patches;
+    unsafe { transaction.commit(midair::Consistency::Immediate) }
+        .unwrap()
+        .patches;
     assert_eq!((one(), two()), (1, 2));
     let mut transaction = midair::Transaction::new();
     transaction

@@ -229,7 +229,9 @@ fn patch_all(functions: &[Number]) -> Vec<midair::RawPatch> {
         transaction.patch_raw(pointer(f), |original| original);
     }
     // SAFETY: pass-throughs.
-    unsafe { transaction.commit(midair::Consistency::Immediate) }.unwrap().patches
+    unsafe { transaction.commit(midair::Consistency::Immediate) }
+        .unwrap()
+        .patches
 }
 
 fn detour_all(functions: &[Number]) -> Vec<detour::RawDetour> {

@@ -75,6 +75,16 @@ pub(crate) enum Reach {
     Anywhere,
 }
 
+/// Bytes of the arena.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bytes {
+    pub(crate) mapped: usize,
+    /// In use, and given back one day.
+    pub(crate) used: usize,
+    /// In use for good.
+    pub(crate) kept: usize,
+}
+
 /// All memory that midair made near targets.
 pub(crate) struct Arena {
     blocks: Vec<Block>,
@@ -151,13 +161,20 @@ impl Arena {
         std::mem::take(&mut self.reused)
     }
 
-    /// How many bytes are mapped, and how many of them are in use.
-    pub(crate) fn bytes(&self) -> (usize, usize) {
+    /// How many bytes there are.
+    pub(crate) fn bytes(&self) -> Bytes {
         let mapped =
             self.blocks.len() * (BLOCK_CODE + BLOCK_SLOTS) + self.pages.len() * page_size();
-        let in_blocks: usize = self.blocks.iter().map(Block::used).sum();
+        let of = |lifetime| {
+            let blocks = self.blocks.iter().filter(move |b| b.lifetime == lifetime);
+            blocks.map(Block::used).sum::<usize>()
+        };
         let in_pages: usize = self.pages.values().map(|page| count(&page.used)).sum();
-        (mapped, in_blocks + in_pages)
+        Bytes {
+            mapped,
+            used: of(Lifetime::Freed) + in_pages,
+            kept: of(Lifetime::Kept),
+        }
     }
 
     /// Unmaps pages that hold nothing. One block is left for what comes next.

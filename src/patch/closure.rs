@@ -124,7 +124,9 @@ impl Keeper {
             ..Item::default()
         };
         drop(self); // runs the user's code: without the lock
-        registry().store.limbo.push(item);
+        let mut registry = registry();
+        registry.store.limbo.push(item);
+        registry.reclaim_if_due();
     }
 }
 

@@ -13,7 +13,6 @@ use super::site::Site;
 use super::staged::Store;
 use crate::threads::count::Alone;
 use crate::threads::live::Change;
-use crate::threads::trap;
 use midair_arch::x86_64::{INT3, JUMP, Strategy, jumps};
 use midair_arch::{Reason, Refusal, TargetAddress};
 

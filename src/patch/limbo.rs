@@ -13,11 +13,15 @@
 
 use crate::memory::arena::{Arena, Slot};
 use crate::memory::process;
-use crate::memory::write::Writer;
 use crate::threads::live::Change;
+use crate::threads::look::{self, Outcome, Patience};
+use crate::threads::tasks::{self, Tid};
 use crate::threads::trap;
+use crate::threads::view::{Seen, View};
 use std::collections::HashSet;
+use std::io;
 use std::ops::Range;
+use std::time::Duration;
 
 /// Memory of one patch, or of a part of it.
 #[derive(Default)]
@@ -58,12 +62,12 @@ impl Item {
 }
 
 /// What became of a try.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Swept {
     /// Bytes given back.
     pub(super) freed: usize,
-    /// Threads that could not be seen, so that the round goes on.
-    pub(super) unseen: usize,
+    /// Threads that could not be seen, and why, so that the round goes on.
+    pub(super) unseen: Vec<(Tid, String)>,
     /// Items that a thread may be in.
     pub(super) held: usize,
     /// Padding to write back; nobody is there.
@@ -76,10 +80,13 @@ struct Round {
     items: usize,
     /// Of which process.
     process: u32,
-    seen: HashSet<i32>,
+    seen: HashSet<Tid>,
     /// The items that someone may be in.
     held: HashSet<usize>,
 }
+
+/// How often threads are listed again because new ones have come.
+const LISTINGS: usize = 8;
 
 /// All memory that waits.
 #[derive(Default)]
@@ -99,7 +106,128 @@ impl Limbo {
         self.bytes
     }
 
+    /// The part of it that the arena has.
+    pub(super) fn bytes_of_arena(&self) -> usize {
+        let other = |item: &Item| item.other.as_ref().map_or(0, |other| other.bytes());
+        self.bytes - self.items.iter().map(other).sum::<usize>()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.items.len()
+    }
+
+    /// Looks at threads for so long, and gives back what all have been seen
+    /// outside of.
+    pub(super) fn sweep(&mut self, arena: &mut Arena, time: Duration) -> io::Result<Swept> {
+        let mut swept = Swept::default();
+        if self.items.is_empty() {
+            return Ok(swept);
+        }
+        let mut round = match self.round.take() {
+            // The threads of a parent are not those of a child.
+            Some(round) if round.process == process::id() => round,
+            _ => Round {
+                items: self.items.len(),
+                process: process::id(),
+                seen: HashSet::new(),
+                held: HashSet::new(),
+            },
+        };
+        let is_complete = self.look(&mut round, time, &mut swept.unseen);
+        if matches!(is_complete, Ok(true)) {
+            self.give_back(&round, arena, &mut swept);
+        } else {
+            self.round = Some(round);
+        }
+        is_complete.map(|_| swept)
+    }
+
+    /// Looks at the threads that the round has not seen; says whether all have
+    /// been.
+    fn look(
+        &self,
+        round: &mut Round,
+        time: Duration,
+        unseen: &mut Vec<(Tid, String)>,
+    ) -> io::Result<bool> {
+        let mut owners: Vec<(Range<usize>, usize)> = self.items[..round.items]
+            .iter()
+            .enumerate()
+            .flat_map(|(n, item)| item.ranges().map(move |range| (range, n)))
+            .collect();
+        owners.sort_unstable_by_key(|(range, _)| range.start);
+        let ranges: Vec<Range<usize>> = owners.iter().map(|(range, _)| range.clone()).collect();
+        let patience = Patience::of(time);
+        for _ in 0..LISTINGS {
+            let tids: Vec<Tid> = tasks::list()?
+                .into_iter()
+                .filter(|tid| !round.seen.contains(tid))
+                .collect();
+            if tids.is_empty() {
+                return Ok(true);
+            }
+            unseen.clear();
+            look::sweep(&tids, &patience, |tid, outcome| {
+                let why = match outcome {
+                    Outcome::Seen(view) => match hidden(&view) {
+                        None => {
+                            view.points_into(&ranges, |n, _| {
+                                round.held.insert(owners[n].1);
+                            });
+                            None
+                        }
+                        hidden => hidden.map(String::from),
+                    },
+                    Outcome::RunsNothing(_) | Outcome::Gone => None,
+                    Outcome::Unseen(unseen) => Some(unseen.to_string()),
+                };
+                match why {
+                    None => {
+                        round.seen.insert(tid);
+                    }
+                    Some(why) => unseen.push((tid, why)),
+                }
+            })?;
+            if !unseen.is_empty() {
+                return Ok(false);
+            }
+        }
+        // Threads come faster than they can be looked at.
+        Ok(false)
+    }
+
+    fn give_back(&mut self, round: &Round, arena: &mut Arena, swept: &mut Swept) {
+        let later = self.items.split_off(round.items);
+        let items = std::mem::replace(&mut self.items, later);
+        for (n, item) in items.into_iter().enumerate() {
+            let counted_on = item.other.as_ref().is_some_and(|other| !other.is_unused());
+            if counted_on || round.held.contains(&n) {
+                swept.held += 1;
+                self.items.push(item);
+                continue;
+            }
+            let bytes = item.bytes();
+            self.bytes -= bytes;
+            swept.freed += bytes;
+            for (at, len) in item.code {
+                arena.free_code(at, len);
+            }
+            for slot in item.slots {
+                arena.free_slot(slot);
+            }
+            trap::forget_settled(item.traps);
+            swept.padding.extend(item.padding);
+        }
+        arena.trim();
+    }
+}
+
+/// Why a thread that was seen may have an address where it was not seen.
+fn hidden(view: &View) -> Option<&'static str> {
+    match view.seen {
+        Seen::Asleep { vfork: true, .. } => Some("waits for a child that runs in its memory"),
+        // In a trap handler, say, that has read its destination.
+        Seen::Halted => Some("is stopped, so that its registers cannot be read"),
+        _ => None,
     }
 }

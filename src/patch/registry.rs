@@ -8,6 +8,7 @@ use super::fork;
 use super::locate::Located;
 use super::original::Originals;
 use super::plan::Prepared;
+use super::reclaim::Due;
 use super::site::{Layer, Site};
 use super::staged::Store;
 use crate::Error;
@@ -34,6 +35,9 @@ pub(super) struct Registry {
     pub(super) store: Store,
     pub(super) claims: Claims,
     next_id: u64,
+    /// About how many sites are idle.
+    pub(super) idle: usize,
+    pub(super) due: Due,
 }
 
 /// The registry's lock, whatever is behind it.
@@ -57,6 +61,8 @@ pub(super) fn registry() -> Locked {
         store: Store::new(),
         claims: Claims::default(),
         next_id: 1,
+        idle: 0,
+        due: Due::new(),
     });
     Locked(guard)
 }
@@ -103,6 +109,7 @@ impl Registry {
             store,
             claims,
             next_id,
+            ..
         } = self;
         let memory = |source| Error::Memory { target, source };
         let is_new = !sites.contains_key(&target);
@@ -241,7 +248,9 @@ impl Registry {
                 targets.push(layer.target);
             }
         }
-        self.settle_each(targets)
+        let settled = self.settle_each(targets);
+        self.reclaim_if_due();
+        settled
     }
 
     /// Takes everything off, also what could not be taken off before.
@@ -331,6 +340,7 @@ impl Registry {
             }
             settled.extend(site.settled_traps());
             if site.is_idle() {
+                self.idle += 1;
                 self.claims.release(site.rung(), site.leaves_padding());
             }
         }
@@ -432,6 +442,11 @@ impl Claims {
         for range in Self::ranges(rung).into_iter().filter(|r| !r.is_empty()) {
             self.0.insert(range.start, (range.end, target));
         }
+    }
+
+    /// Lets go of padding whose jump is gone at last.
+    pub(super) fn release_padding(&mut self, at: usize) {
+        self.0.remove(&at);
     }
 
     /// Lets the bytes of a site go; its jump in padding may have to stay.

@@ -18,7 +18,7 @@
 //! Taking a patch off is the same with the old bytes.
 
 use super::count::Alone;
-use super::{sync, trap};
+use super::{own_memory, sync, trap};
 use crate::memory::write::{Writable, Writer};
 use midair_arch::x86_64::INT3;
 use region::Protection;
@@ -47,6 +47,12 @@ const WORD: usize = 8;
 const MANY: usize = 8;
 
 impl Change {
+    /// Whether `old` stands there; the place need not be mapped.
+    pub(crate) fn is_in_place(&self) -> bool {
+        let mut now = vec![0; self.old.len()];
+        own_memory::read(self.at, &mut now) == now.len() && now == self.old
+    }
+
     fn place(&self) -> (usize, usize, Protection) {
         (self.at, self.new.len(), self.protection)
     }
