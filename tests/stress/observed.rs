@@ -105,6 +105,10 @@ fn succeeded(output: &Output) {
 }
 
 /// Says it even if the test harness captures what tests print.
+#[expect(
+    clippy::explicit_write,
+    reason = "what eprintln prints is captured, too"
+)]
 fn say(message: &str) {
     writeln!(std::io::stderr(), "{message}").unwrap();
 }
