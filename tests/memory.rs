@@ -138,3 +138,33 @@ fn many_functions_patched_again_and_again_take_no_more_memory() {
         }
     });
 }
+
+#[test]
+fn closures_that_come_and_go_take_no_more_memory() {
+    let _alone = alone();
+    stays_flat(|_| {
+        // SAFETY: of the same type; nobody relies on the result.
+        let patch =
+            unsafe { midair::patch_closure(target as Number, |original| move |n| !original(n)) };
+        drop(patch.unwrap());
+    });
+}
+
+#[test]
+fn patches_that_come_and_go_on_top_of_each_other_take_no_more_memory() {
+    let _alone = alone();
+    stays_flat(|n| {
+        // SAFETY: of the same type; nobody relies on the result.
+        let lower = unsafe { midair::patch(target as Number, inverted) }.unwrap();
+        // SAFETY: as above.
+        let upper =
+            unsafe { midair::patch_closure(target as Number, |below| move |n| !below(n)) }.unwrap();
+        if n % 2 == 0 {
+            drop(lower);
+            drop(upper);
+        } else {
+            drop(upper);
+            drop(lower);
+        }
+    });
+}
