@@ -172,7 +172,7 @@ pub(super) unsafe fn answer(info: *const Info, context: *mut libc::ucontext_t) -
     );
     if done.is_err() {
         // The asker has given up meanwhile: the slot is free for the next one.
-        let next = (ticket + 1 & TICKETS) << phase::BITS | phase::FREE;
+        let next = ((ticket + 1) & TICKETS) << phase::BITS | phase::FREE;
         slot.state.store(next, Ordering::Release);
     }
     true

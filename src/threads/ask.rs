@@ -178,7 +178,7 @@ impl Drop for Asked {
     /// Takes the question back, or frees the slot of an answered one.
     fn drop(&mut self) {
         let slot = self.slot();
-        let next = (self.ticket + 1 & TICKETS) << phase::BITS | phase::FREE;
+        let next = ((self.ticket + 1) & TICKETS) << phase::BITS | phase::FREE;
         loop {
             let state = slot.state.load(Ordering::Acquire);
             let to = if state == self.in_phase(phase::WRITING) {

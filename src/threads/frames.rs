@@ -199,7 +199,7 @@ impl OwnStack {
 
 impl Memory for OwnStack {
     fn word(&self, at: usize) -> Option<usize> {
-        if at % 8 != 0 {
+        if !at.is_multiple_of(8) {
             return own_memory::word(at);
         }
         let mut window = self.0.try_borrow_mut().ok()?;

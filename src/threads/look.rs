@@ -52,7 +52,7 @@ impl Patience {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// What it was doing.
-    Seen(View),
+    Seen(Box<View>),
     /// It runs none of this process's code.
     RunsNothing(Kind),
     /// It ended.
@@ -256,7 +256,7 @@ impl Pending {
     }
 
     /// What a thread is that does not run.
-    fn asleep(&mut self, view: View) -> io::Result<Turn> {
+    fn asleep(&mut self, view: Box<View>) -> io::Result<Turn> {
         let Some(task) = tasks::status(self.tid)? else {
             return Ok(Turn::Outcome(Outcome::Gone));
         };
@@ -390,13 +390,13 @@ impl Pending {
             }
             return self.again(true, patience);
         }
-        Ok(Turn::Outcome(Outcome::Seen(View {
+        Ok(Turn::Outcome(Outcome::Seen(Box::new(View {
             tid: self.tid,
             seen: Seen::Running,
             registers,
             arguments: Vec::new(),
             stacks,
-        })))
+        }))))
     }
 
     fn again(&mut self, allowed: bool, patience: &Patience) -> io::Result<Turn> {

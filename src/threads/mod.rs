@@ -27,3 +27,6 @@ pub(crate) mod sync;
 pub(crate) mod tasks;
 pub(crate) mod trap;
 pub(crate) mod view;
+
+#[cfg(test)]
+mod tests;

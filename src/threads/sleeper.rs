@@ -17,7 +17,7 @@ use std::io;
 /// What one look at a thread gave.
 pub(super) enum Look {
     /// It slept throughout.
-    Asleep(View),
+    Asleep(Box<View>),
     /// It was running at one end or the other.
     Awake,
     /// There is no such thread any more.
@@ -67,7 +67,7 @@ pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
     let Some(stacks) = stacks else {
         return Ok(Look::TooDeep);
     };
-    Ok(Look::Asleep(View {
+    Ok(Look::Asleep(Box::new(View {
         tid,
         seen: match asleep.call {
             Some(call) => Seen::Asleep { call, vfork },
@@ -76,7 +76,7 @@ pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
         registers: Registers::of_sleeper(asleep.pc, asleep.sp),
         arguments: asleep.arguments,
         stacks,
-    }))
+    })))
 }
 
 fn switches(status: &TaskFile) -> io::Result<Option<Switches>> {
