@@ -54,6 +54,15 @@ impl Item {
         code + self.slots.len() * size_of::<usize>() + other
     }
 
+    /// Bytes with what is kept about it.
+    fn weight(&self) -> usize {
+        let about = size_of_val(&*self.code)
+            + size_of_val(&*self.slots)
+            + size_of_val(&*self.watched)
+            + size_of_val(&*self.traps);
+        self.bytes() + size_of::<Self>() + about
+    }
+
     fn ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         let code = self.code.iter().map(|&(at, len)| at..at + len);
         let padding = self.padding.iter().map(|c| c.at..c.at + c.new.len());
@@ -93,13 +102,20 @@ const LISTINGS: usize = 8;
 pub(super) struct Limbo {
     items: Vec<Item>,
     bytes: usize,
+    weight: usize,
     round: Option<Round>,
 }
 
 impl Limbo {
     pub(super) fn push(&mut self, item: Item) {
         self.bytes += item.bytes();
+        self.weight += item.weight();
         self.items.push(item);
+    }
+
+    /// Bytes with what is kept about them.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -208,6 +224,7 @@ impl Limbo {
             }
             let bytes = item.bytes();
             self.bytes -= bytes;
+            self.weight -= item.weight();
             swept.freed += bytes;
             for (at, len) in item.code {
                 arena.free_code(at, len);

@@ -7,7 +7,7 @@ use crate::threads::count::{self, Alone};
 use crate::threads::live;
 use std::time::Duration;
 
-/// Idle sites and limbo may grow to so many bytes before they are looked at.
+/// Limbo (with what is kept about it) and idle sites may grow to so many bytes before they are looked at.
 const LIMBO: usize = 256 << 10;
 const IDLE: usize = 4 << 20;
 
@@ -135,7 +135,7 @@ impl Registry {
         if self.idle > IDLE / 128 {
             self.retire_idle();
         }
-        if self.store.limbo.bytes() < self.due.limbo {
+        if self.store.limbo.weight() < self.due.limbo {
             return;
         }
         // What fails now is tried again when more has gathered.
@@ -145,7 +145,7 @@ impl Registry {
             true => TIMES.0,
             false => (self.due.time * 2).min(TIMES.1),
         };
-        self.due.limbo = LIMBO.max(self.store.limbo.bytes() * 5 / 4);
+        self.due.limbo = LIMBO.max(self.store.limbo.weight() * 5 / 4);
     }
 
     /// Gives up all sites that nothing patches.

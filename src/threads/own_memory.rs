@@ -31,7 +31,7 @@ pub(crate) fn read(from: usize, to: &mut [u8]) -> usize {
             1,
             &remote,
             1,
-            0,
+            0_usize,
         )
     };
     usize::try_from(got).unwrap_or(0)
