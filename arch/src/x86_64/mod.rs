@@ -12,6 +12,7 @@
 
 mod branches;
 mod decode;
+mod depth;
 mod function;
 pub mod jumps;
 mod ladder;
@@ -21,6 +22,7 @@ mod tables;
 
 pub use branches::near_branches;
 pub use decode::{Displaced, Line, disassemble};
+pub use depth::stack_depth;
 pub use function::{Analysis, Function};
 pub use ladder::{Byte, Rung, Strategy};
 pub use padding::is_padding;
