@@ -4,7 +4,8 @@
 //! A [`CallFrameTables`] is made once for a list of modules and does not change:
 //! it maps, opens and parses all that is needed beforehand. A step then searches
 //! `.eh_frame_hdr` in the mapped file, allocates nothing and locks nothing; it
-//! takes about 8 kB of stack. Code that was registered at run time
+//! takes about 8 kB of stack. (Where rbp is needed and unknown, which a thread's
+//! own is not, the function's code is followed, and that allocates.) Code that was registered at run time
 //! (`__register_frame`) and modules without `.eh_frame_hdr` are unknown to it.
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
@@ -14,17 +15,20 @@ use std::sync::Arc;
 
 use gimli::{
     BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, Evaluation, EvaluationResult,
-    EvaluationStorage, LittleEndian, ParsedEhFrameHdr, Register, RegisterRule, UnwindContext,
-    UnwindContextStorage, UnwindExpression, UnwindSection, UnwindTableRow, Value,
+    EvaluationStorage, FrameDescriptionEntry, LittleEndian, ParsedEhFrameHdr, Register,
+    RegisterRule, UnwindContext, UnwindContextStorage, UnwindExpression, UnwindSection,
+    UnwindTableRow, Value,
 };
 use goblin::elf::program_header::PT_GNU_EH_FRAME;
+use midair_arch::TargetAddress;
+use midair_arch::x86_64::stack_depth;
 
 use super::address::FileAddress;
 use super::fields;
 use super::image::Image;
 use super::module::Module;
 use crate::threads::frames::{CallFrames, Gap, Memory, Step};
-use crate::threads::registers::{COUNT, PC, Registers, SP};
+use crate::threads::registers::{BP, COUNT, PC, Registers, SP};
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
@@ -111,13 +115,62 @@ impl Tables {
         let mut context = UnwindContext::<usize, OnStack>::new_in();
         let row = fde.unwind_info_for_address(&section, &bases, &mut context, address);
         let row = row.map_err(|_| Gap::NotUnderstood)?;
-        Rules {
+        let rules = Rules {
             section: &section,
             row,
             encoding: fde.cie().encoding(),
             return_address: fde.cie().return_address_register(),
+        };
+        match (rules.apply(frame, memory), rules.row.cfa()) {
+            (
+                Err(Gap::Register(BP)),
+                CfaRule::RegisterAndOffset {
+                    register: Register(6),
+                    offset,
+                },
+            ) => {
+                let offset = *offset;
+                let cfa = self.cfa_by_code(&fde, &section, &bases, frame);
+                let mut frame = *frame;
+                let cfa = cfa.ok_or(Gap::Register(BP))?;
+                frame.set(BP, cfa.wrapping_add_signed(-offset as isize));
+                rules.apply(&frame, memory)
+            }
+            (result, _) => result,
         }
-        .apply(frame, memory)
+    }
+}
+
+impl Tables {
+    /// Where the frame begins, by how far the function's code has moved rsp. Of
+    /// use where rbp is unknown: so it is in a sleeper's first frames, and
+    /// Rust's standard library keeps its frames by rbp.
+    fn cfa_by_code(
+        &self,
+        fde: &FrameDescriptionEntry<Slice<'_>>,
+        section: &EhFrame<Slice<'_>>,
+        bases: &BaseAddresses,
+        frame: &Registers,
+    ) -> Option<usize> {
+        let start = fde.initial_address();
+        // A part of a function that is entered by a jump begins differently.
+        let mut context = UnwindContext::<usize, OnStack>::new_in();
+        let first = fde.unwind_info_for_address(section, bases, &mut context, start);
+        let entered_by_call = CfaRule::RegisterAndOffset {
+            register: Register(SP as u16),
+            offset: 8,
+        };
+        if *first.ok()?.cfa() != entered_by_call {
+            return None;
+        }
+        let image = self.module.image().ok()?;
+        let code = image.code(FileAddress(start), usize::try_from(fde.len()).ok()?)?;
+        let pc = self.module.file_address(frame.pc()).0;
+        let depth = stack_depth(code, TargetAddress::new(start), pc)?;
+        frame
+            .sp()
+            .checked_add(usize::try_from(depth).ok()?)?
+            .checked_add(8)
     }
 }
 

@@ -15,8 +15,8 @@
 
 use super::own_memory::lowest;
 use super::registers::{COUNT, IN_CONTEXT, SP};
+use super::system_call::copy_readable;
 use super::view::STACKS;
-use std::arch::asm;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// How many threads can be asked at one time.
@@ -199,12 +199,12 @@ unsafe fn copy(page: &mut Page, context: *mut libc::ucontext_t) {
         let mut got = 0;
         if from != 0 {
             // SAFETY: the room is the page's.
-            got = unsafe { read(page.process, start, stacks + used, page.capacity - used) };
+            got = unsafe { copied(page, start, stacks, used) };
             if got == 0 {
                 // The red zone may be in the guard page.
                 start = from & !7;
                 // SAFETY: as above.
-                got = unsafe { read(page.process, start, stacks + used, page.capacity - used) };
+                got = unsafe { copied(page, start, stacks, used) };
             }
         }
         page.copies[number] = (start, got);
@@ -213,31 +213,11 @@ unsafe fn copy(page: &mut Page, context: *mut libc::ucontext_t) {
     }
 }
 
-/// Copies up to `length` readable bytes; gives how many.
-///
-/// # Safety
-///
-/// `to` has room for them.
-unsafe fn read(process: usize, from: usize, to: usize, length: usize) -> usize {
-    let local = [to, length];
-    let remote = [from, length];
-    let mut result: isize = libc::SYS_process_vm_readv as isize;
-    // SAFETY: the kernel checks `from`, the caller vouches for `to`; a system
-    // call changes rax, rcx, r11 and memory.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") result,
-            in("rdi") process,
-            in("rsi") local.as_ptr(),
-            in("rdx") 1usize,
-            in("r10") remote.as_ptr(),
-            in("r8") 1usize,
-            in("r9") 0usize,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
+unsafe fn copied(page: &Page, from: usize, stacks: usize, used: usize) -> usize {
+    let room = page.capacity - used;
+    // SAFETY: the room is the page's.
+    match unsafe { copy_readable(page.process, from, stacks + used, room) } {
+        Ok(got) => got,
+        Err(_) => 0,
     }
-    if result < 0 { 0 } else { result as usize }
 }

@@ -8,8 +8,9 @@
 
 use super::answer::{Page, SLOTS, Slot, TICKETS, Wish, phase, slots, value};
 use super::front;
-use super::own_memory::{self, Stretch};
+use super::own_memory::Stretch;
 use super::registers::Registers;
+use super::system_call::{error, process_id};
 use super::tasks::Tid;
 use super::view::STACKS;
 use std::io;
@@ -60,11 +61,11 @@ pub(super) fn ask(
     let signal = front::ensure().map_err(Refused::Failed)?;
     let asked = Asked::claim().ok_or(Refused::Busy)?;
     let page = asked.page(capacity).map_err(Refused::Failed)?;
-    let process = own_memory::own_id();
+    let process = process_id();
     // SAFETY: claimed by us; nobody else touches the page until it is asked.
     unsafe {
         (*page).wish = wish;
-        (*page).process = process as usize;
+        (*page).process = process;
         (*page).others = [0; STACKS - 1];
         for (place, other) in (*page).others.iter_mut().zip(others) {
             *place = *other;
@@ -75,11 +76,9 @@ pub(super) fn ask(
     // Dropped on an error, it takes the question back.
     match front::send(signal, process, tid, value(asked.number, asked.ticket)) {
         Ok(()) => Ok(asked),
-        Err(error) => Err(match error.raw_os_error() {
-            Some(libc::EAGAIN) => Refused::Busy,
-            Some(libc::ESRCH) => Refused::Gone,
-            _ => Refused::Failed(error),
-        }),
+        Err(libc::EAGAIN) => Err(Refused::Busy),
+        Err(libc::ESRCH) => Err(Refused::Gone),
+        Err(number) => Err(Refused::Failed(error(number))),
     }
 }
 

@@ -11,8 +11,8 @@
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
 use super::answer::{Info, answer};
-use super::own_memory;
-use std::arch::{asm, global_asm};
+use super::system_call::{error, process_id, system_call, thread_id};
+use std::arch::global_asm;
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
@@ -20,6 +20,8 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 /// glibc's SIGSETXID.
 const SETXID: i32 = 33;
 const SA_RESTORER: usize = 0x0400_0000;
+/// Bytes of the kernel's signal masks.
+const MASK: usize = 8;
 
 /// `struct sigaction` of the kernel.
 #[repr(C)]
@@ -103,23 +105,23 @@ fn take(signal: i32) -> io::Result<()> {
 
 fn get(signal: i32) -> io::Result<Action> {
     let mut action = Action::default();
+    let arguments = [signal as usize, 0, &raw mut action as usize, MASK, 0, 0];
     // SAFETY: asks only; `action` has room for the answer.
-    let done = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, 0, &raw mut action, 8) };
-    if done != 0 {
-        return Err(io::Error::last_os_error());
-    }
+    unsafe { system_call(libc::SYS_rt_sigaction, arguments) }.map_err(error)?;
     Ok(action)
 }
 
 fn set(signal: i32, action: &Action) -> io::Result<()> {
+    let action = ptr::from_ref(action) as usize;
     // SAFETY: the handler is async-signal-safe and of the type that SA_SIGINFO
     // asks for; the restorer returns from it.
-    let done =
-        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, ptr::from_ref(action), 0, 8) };
-    if done != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    let done = unsafe {
+        system_call(
+            libc::SYS_rt_sigaction,
+            [signal as usize, action, 0, MASK, 0, 0],
+        )
+    };
+    done.map(|_| ()).map_err(error)
 }
 
 unsafe extern "C" fn handle(signal: i32, info: *mut Info, context: *mut libc::ucontext_t) {
@@ -131,8 +133,7 @@ unsafe extern "C" fn handle(signal: i32, info: *mut Info, context: *mut libc::uc
     let previous = unsafe { PREVIOUS.load(Ordering::Acquire).as_ref() };
     match previous.map_or(libc::SIG_DFL, |action| action.handler) {
         libc::SIG_IGN => {}
-        // SAFETY: what the kernel would have done.
-        libc::SIG_DFL => unsafe { die(signal) },
+        libc::SIG_DFL => die(signal),
         handler => {
             type WithInfo = unsafe extern "C" fn(i32, *mut Info, *mut libc::ucontext_t);
             // SAFETY: the address is a handler that somebody installed. One
@@ -145,63 +146,25 @@ unsafe extern "C" fn handle(signal: i32, info: *mut Info, context: *mut libc::uc
 }
 
 /// The default of a real-time signal is to end the process.
-unsafe fn die(signal: i32) {
+fn die(signal: i32) {
     let default = Action::default();
-    // SAFETY: bare system calls, with a local of the kernel's layout.
+    let (number, default) = (signal as usize, &raw const default as usize);
+    // SAFETY: a local of the kernel's layout; what is pending comes when the
+    // handler returns.
     unsafe {
-        bare(
-            libc::SYS_rt_sigaction,
-            signal as usize,
-            &raw const default as usize,
-            0,
-            8,
-        );
-        let process = bare(libc::SYS_getpid, 0, 0, 0, 0);
-        let thread = bare(libc::SYS_gettid, 0, 0, 0, 0);
-        bare(
+        let _ = system_call(libc::SYS_rt_sigaction, [number, default, 0, MASK, 0, 0]);
+        let _ = system_call(
             libc::SYS_tgkill,
-            process as usize,
-            thread as usize,
-            signal as usize,
-            0,
+            [process_id(), thread_id(), number, 0, 0, 0],
         );
     }
-}
-
-unsafe fn bare(number: libc::c_long, a: usize, b: usize, c: usize, d: usize) -> isize {
-    let mut result = number as isize;
-    // SAFETY: the caller's; a system call changes rax, rcx and r11.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") result,
-            in("rdi") a,
-            in("rsi") b,
-            in("rdx") c,
-            in("r10") d,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
-    }
-    result
 }
 
 /// Queues the signal for one thread, with a value.
-pub(super) fn send(signal: i32, process: i32, thread: i32, value: u64) -> io::Result<()> {
-    let info = Info::new(signal, own_memory::own_id(), value);
+pub(super) fn send(signal: i32, process: usize, thread: i32, value: u64) -> Result<(), i32> {
+    let info = Info::new(signal, process as i32, value);
+    let info = &raw const info as usize;
+    let arguments = [process, thread as usize, signal as usize, info, 0, 0];
     // SAFETY: `info` is a whole siginfo_t.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_rt_tgsigqueueinfo,
-            process,
-            thread,
-            signal,
-            &raw const info,
-        )
-    };
-    if done != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    unsafe { system_call(libc::SYS_rt_tgsigqueueinfo, arguments) }.map(|_| ())
 }

@@ -206,8 +206,11 @@ struct Pending {
     why: Why,
 }
 
+#[derive(Clone, Copy)]
 struct Running {
     voluntary: u64,
+    /// Nanoseconds on a core.
+    used: u64,
     since: Instant,
     looks: u32,
 }
@@ -294,21 +297,27 @@ impl Pending {
             return Ok(Turn::Done);
         }
         let now = Instant::now();
+        let Some(used) = tasks::time_on_core(self.tid)? else {
+            return Ok(Turn::Outcome(Outcome::Gone));
+        };
         let voluntary = task.switches.voluntary;
-        let running = self.running.get_or_insert(Running {
+        let begins = Running {
             voluntary,
+            used,
             since: now,
             looks: 0,
-        });
+        };
+        let running = self.running.get_or_insert(begins);
         if running.voluntary != voluntary {
-            *running = Running {
-                voluntary,
-                since: now,
-                looks: 0,
-            };
+            *running = begins;
         }
         running.looks += 1;
-        let steady = running.looks >= LOOKS && now - running.since >= STEADY;
+        // To wait for a core is not to run: a thread that naps all the time does
+        // so too where cores are few. One that never slept for long is known by
+        // all the time it has had.
+        let enough = STEADY.as_nanos() as u64;
+        let busy = used == 0 || used - running.used >= enough || used / (voluntary + 1) >= enough;
+        let steady = busy && running.looks >= LOOKS && now - running.since >= STEADY;
         let allowed = patience
             .restless
             .is_some_and(|after| now - self.since >= after);

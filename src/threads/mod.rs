@@ -24,6 +24,7 @@ pub(crate) mod own_memory;
 pub(crate) mod registers;
 mod sleeper;
 pub(crate) mod sync;
+mod system_call;
 pub(crate) mod tasks;
 pub(crate) mod trap;
 pub(crate) mod view;

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
+use super::system_call::{copy_readable, error, process_id};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,34 +14,13 @@ const FIRST: usize = 8 << 10;
 
 /// Copies what is at `from` into `to`; gives how many bytes were readable.
 pub(crate) fn read(from: usize, to: &mut [u8]) -> usize {
-    let local = libc::iovec {
-        iov_base: to.as_mut_ptr().cast(),
-        iov_len: to.len(),
-    };
-    let remote = libc::iovec {
-        iov_base: from as *mut _,
-        iov_len: to.len(),
-    };
-    // SAFETY: the kernel writes at most `to.len()` bytes to `to`, and checks
-    // what it reads.
-    let got = unsafe {
-        libc::syscall(
-            libc::SYS_process_vm_readv,
-            own_id(),
-            &local,
-            1,
-            &remote,
-            1,
-            0_usize,
-        )
-    };
-    usize::try_from(got).unwrap_or(0)
+    try_read(from, to).unwrap_or(0)
 }
 
-/// The process id, as the kernel says it: libc's function may be patched.
-pub(super) fn own_id() -> i32 {
-    // SAFETY: takes no pointers.
-    unsafe { libc::syscall(libc::SYS_getpid) as i32 }
+fn try_read(from: usize, to: &mut [u8]) -> Result<usize, i32> {
+    let (at, length) = (to.as_mut_ptr() as usize, to.len());
+    // SAFETY: `to` is that long.
+    unsafe { copy_readable(process_id(), from, at, length) }
 }
 
 /// Whether reading so is allowed here at all.
@@ -48,11 +28,11 @@ pub(crate) fn is_readable() -> io::Result<()> {
     static WORKS: AtomicBool = AtomicBool::new(false);
     let here = [0u8; 1];
     let mut there = [0u8; 1];
-    if WORKS.load(Ordering::Relaxed) || read(here.as_ptr() as usize, &mut there) == 1 {
+    if !WORKS.load(Ordering::Relaxed) {
+        try_read(here.as_ptr() as usize, &mut there).map_err(error)?;
         WORKS.store(true, Ordering::Relaxed);
-        return Ok(());
     }
-    Err(io::Error::last_os_error())
+    Ok(())
 }
 
 /// Copies words from `from` on; gives how many whole ones were readable.

@@ -10,6 +10,8 @@ use std::mem::offset_of;
 
 /// How many there are, the program counter included.
 pub(crate) const COUNT: usize = 17;
+/// The frame pointer, in functions that have one.
+pub(crate) const BP: usize = 6;
 /// The stack pointer.
 pub(crate) const SP: usize = 7;
 /// The program counter, where DWARF has the return address.

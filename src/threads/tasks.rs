@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
+use super::system_call::thread_id;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -77,8 +78,7 @@ pub(crate) fn list() -> io::Result<Vec<Tid>> {
 
 /// The id of the calling thread.
 pub(crate) fn own() -> Tid {
-    // SAFETY: takes no pointers.
-    unsafe { libc::syscall(libc::SYS_gettid) as Tid }
+    thread_id() as Tid
 }
 
 /// A thread's status; none if it is gone.
@@ -111,6 +111,24 @@ pub(crate) fn status(tid: Tid) -> io::Result<Option<Task>> {
         blocked,
         switches,
     }))
+}
+
+/// How many nanoseconds a thread has had a core; 0 where the kernel does not
+/// count that, none if it is gone.
+pub(super) fn time_on_core(tid: Tid) -> io::Result<Option<u64>> {
+    let Some(file) = TaskFile::open(tid, "schedstat")? else {
+        // The kernel may lack it (CONFIG_SCHED_INFO).
+        return Ok(TaskFile::open(tid, "stat")?.map(|_| 0));
+    };
+    let mut buffer = [0; BUFFER];
+    let Some(text) = file.read(&mut buffer)? else {
+        return Ok(None);
+    };
+    let first = text.split_ascii_whitespace().next();
+    first
+        .and_then(|n| n.parse().ok())
+        .map(Some)
+        .ok_or_else(malformed)
 }
 
 /// Longer than any `stat` or `status`.

@@ -13,6 +13,7 @@
 mod branches;
 pub mod choice;
 mod decode;
+mod depth;
 mod function;
 pub mod jumps;
 mod ladder;
@@ -22,6 +23,7 @@ mod tables;
 
 pub use branches::near_branches;
 pub use decode::{Displaced, Line, disassemble};
+pub use depth::stack_depth;
 pub use function::{Analysis, Function};
 pub use ladder::{Byte, Rung, Strategy};
 pub use padding::is_padding;

@@ -64,7 +64,7 @@ fn a_frame_pointer_is_known_where_a_frame_saved_it() {
     // matters is that the walk is right or says where it ends.
     assert!(
         functions.contains(&(with_frame_pointer as *const () as usize)),
-        "{functions:x?}"
+        "{functions:x?} {end:?}"
     );
     match end {
         End::Complete => {}
@@ -79,7 +79,7 @@ fn code_without_information_ends_the_proof_where_it_is() {
     let code = without_information as *const () as usize;
     assert!(
         functions.contains(&(naps as *const () as usize)),
-        "{functions:x?}"
+        "{functions:x?} {end:?}"
     );
     let End::UnknownFrom { pc, sp, gap } = end else {
         panic!("nothing tells how to go on: {functions:x?}");

@@ -152,7 +152,8 @@ fn a_worker_of_io_uring_runs_nothing() {
         let mut parameters = [0u32; 30];
         parameters[2] = SETUP_SQPOLL;
         // SAFETY: the parameters are as large as the kernel's.
-        let ring = unsafe { libc::syscall(libc::SYS_io_uring_setup, 4, parameters.as_mut_ptr()) };
+        let ring =
+            unsafe { libc::syscall(libc::SYS_io_uring_setup, 4usize, parameters.as_mut_ptr()) };
         if ring < 0 {
             println!(
                 "io_uring is not to be had: {}",

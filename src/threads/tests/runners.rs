@@ -63,7 +63,7 @@ fn the_calling_thread_sees_itself() {
 fn a_deep_stack_is_seen_to_its_end() {
     #[inline(never)]
     fn dig(depth: usize, stop: &AtomicBool) -> u64 {
-        let room = black_box([depth as u64; 64]);
+        let room = black_box([depth as u64; 128]);
         let below = if depth == 0 {
             spin(stop)
         } else {
@@ -74,15 +74,15 @@ fn a_deep_stack_is_seen_to_its_end() {
     let stop = Arc::new(AtomicBool::new(false));
     let (tid, thread) = thread_that({
         let stop = Arc::clone(&stop);
-        move || dig(1500, &stop)
+        move || dig(400, &stop)
     });
     let tables = tables();
     let view = view_of(tid);
-    assert!(view.stacks[0].words.len() * 8 > 700_000);
+    assert!(view.stacks[0].words.len() * 8 > 400_000);
     let mut frames = 0;
     let end = crate::threads::frames::walk(&tables, &*view, view.registers, |_| frames += 1);
     assert_eq!(end, End::Complete);
-    assert!(frames > 1500, "{frames}");
+    assert!(frames > 400, "{frames}");
     // With a lower bound it is said.
     let mut outcome = None;
     let patience = Patience {
@@ -136,7 +136,15 @@ fn a_thread_that_really_blocks_all_is_reported() {
         move || {
             let all = !0u64;
             // SAFETY: blocks every signal in this thread.
-            unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &all, 0, 8) };
+            unsafe {
+                libc::syscall(
+                    libc::SYS_rt_sigprocmask,
+                    libc::SIG_SETMASK,
+                    &all,
+                    0usize,
+                    8usize,
+                )
+            };
             spin(&stop);
         }
     });
