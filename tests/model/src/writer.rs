@@ -34,6 +34,8 @@ pub(crate) enum Op {
     ObserveHead(usize),
     /// The gate and the copy of a generation are other people's memory now.
     Free(usize),
+    /// The gate is, the copy stays.
+    FreeGate(usize),
 }
 
 impl Op {
@@ -58,7 +60,8 @@ pub(crate) struct World {
     pub(crate) slots: [Place; GENERATIONS],
     pub(crate) stub: Place,
     pub(crate) table: Vec<Option<Place>>,
-    pub(crate) is_mapped: [bool; GENERATIONS],
+    pub(crate) has_gate: [bool; GENERATIONS],
+    pub(crate) has_copy: [bool; GENERATIONS],
 }
 
 impl World {
@@ -68,7 +71,8 @@ impl World {
             slots: [Place::Outside; GENERATIONS],
             stub: Place::Target(0),
             table: vec![None; super::code::JUMP],
-            is_mapped: [false; GENERATIONS],
+            has_gate: [false; GENERATIONS],
+            has_copy: [false; GENERATIONS],
         }
     }
 
@@ -84,10 +88,20 @@ impl World {
         world
     }
 
+    /// Patched while others ran.
+    pub(crate) fn patched(function: &Function) -> Self {
+        let mut world = Self::unpatched(function);
+        for op in install(function, 0) {
+            world.apply(&op);
+        }
+        world
+    }
+
     pub(crate) fn apply(&mut self, op: &Op) {
         match op {
             Op::Allocate(generation) => {
-                self.is_mapped[*generation] = true;
+                self.has_gate[*generation] = true;
+                self.has_copy[*generation] = true;
                 self.slots[*generation] = Place::Copy(*generation, 0);
             }
             Op::Slot(generation, to) => self.slots[*generation] = *to,
@@ -95,17 +109,22 @@ impl World {
             Op::Table(offset, to) => self.table[*offset] = *to,
             Op::Code(at, bytes) => self.code.store(*at, bytes.clone()),
             Op::Synchronise => self.code.synchronise(),
-            Op::Free(generation) => self.is_mapped[*generation] = false,
+            Op::Free(generation) => {
+                self.has_gate[*generation] = false;
+                self.has_copy[*generation] = false;
+            }
+            Op::FreeGate(generation) => self.has_gate[*generation] = false,
             Op::Fence | Op::Observe(..) | Op::ObserveHead(_) => {}
         }
     }
 }
 
-/// `new` instead of what stands there: `live::apply`, without its last
-/// synchronisation.
-pub(crate) fn replace(function: &Function, new: &[Byte]) -> Vec<Op> {
+/// `new` instead of `old`: `live::apply`, without its last synchronisation.
+pub(crate) fn replace(function: &Function, old: &[Byte], new: &[Byte]) -> Vec<Op> {
     let new = &new[..function.written()];
-    if function.in_a_word || new.len() == 1 {
+    let traps = |offset: usize| old[offset] == Byte::Int3 || new[offset] == Byte::Int3;
+    let nobody_meets_a_mixture = function.boundaries().into_iter().all(traps);
+    if new.len() == 1 || (function.in_a_word && nobody_meets_a_mixture) {
         vec![Op::Code(0, new.to_vec())]
     } else {
         by_steps(function, new)
@@ -181,7 +200,7 @@ pub(crate) fn prepare(function: &Function, generation: usize) -> Vec<Op> {
 }
 
 pub(crate) fn write_jump(function: &Function, generation: usize) -> Vec<Op> {
-    let mut ops = replace(function, &function.new(generation));
+    let mut ops = replace(function, &function.old(), &function.new(generation));
     ops.push(Op::Synchronise);
     ops
 }
@@ -203,8 +222,18 @@ pub(crate) fn toggle(generation: usize) -> Vec<Op> {
 }
 
 pub(crate) fn remove(function: &Function, generation: usize) -> Vec<Op> {
+    remove_jump(function, generation, &function.new(generation))
+}
+
+/// A jump that was made alone: threads have come since.
+pub(crate) fn remove_made_alone(function: &Function) -> Vec<Op> {
+    let removal = remove_jump(function, 0, &function.new_without_traps(0));
+    [traps_lead_to_copy(function, 0), removal].concat()
+}
+
+fn remove_jump(function: &Function, generation: usize, jump: &[Byte]) -> Vec<Op> {
     let mut ops = vec![Op::Slot(generation, Place::Copy(generation, 0))];
-    ops.extend(replace(function, &function.old()));
+    ops.extend(replace(function, jump, &function.old()));
     ops.push(Op::Synchronise);
     ops
 }

@@ -64,9 +64,7 @@ impl Function {
     pub(crate) fn old(&self) -> Vec<Byte> {
         let instructions = self.lengths.iter().enumerate();
         instructions
-            .flat_map(|(instruction, &len)| {
-                (0..len).map(move |nth| Byte::Old { instruction, nth })
-            })
+            .flat_map(|(instruction, &len)| (0..len).map(move |nth| Byte::Old { instruction, nth }))
             .collect()
     }
 
@@ -110,7 +108,8 @@ impl Function {
             }
             Byte::Opcode(generation) if offset == 0 => {
                 let now = &bytes[..JUMP];
-                let is_whole = now == self.new(generation) || now == self.new_without_traps(generation);
+                let is_whole =
+                    now == self.new(generation) || now == self.new_without_traps(generation);
                 if is_whole {
                     Fetched::Jump(generation)
                 } else {

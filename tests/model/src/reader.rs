@@ -49,6 +49,7 @@ pub(crate) struct Reader {
 
 /// What a reader did.
 #[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "read in traces")]
 pub(crate) enum Did {
     Call,
     CallOriginal,
@@ -123,16 +124,22 @@ impl Reader {
                 None => vec![(Did::LookUp(self.at), Err(UNKNOWN_TRAP))],
                 Some(to) => {
                     let mode = Mode::InTrapHandler;
-                    vec![(Did::LookUp(to), Ok(Self { mode, ..self.is(to) }))]
+                    vec![(
+                        Did::LookUp(to),
+                        Ok(Self {
+                            mode,
+                            ..self.is(to)
+                        }),
+                    )]
                 }
             },
-            Place::Gate(generation) if !code.is_mapped[generation] => {
+            Place::Gate(generation) if !code.has_gate[generation] => {
                 vec![(Did::Go(self.at), Err(FREED))]
             }
             Place::Gate(generation) => {
                 vec![(Did::Go(self.at), self.enter(data.slots[generation]))]
             }
-            Place::Copy(generation, _) if !code.is_mapped[generation] => {
+            Place::Copy(generation, _) if !code.has_copy[generation] => {
                 vec![(Did::Go(self.at), Err(FREED))]
             }
             Place::Copy(_, instruction) => {
@@ -205,7 +212,10 @@ impl Reader {
             _ => after(function, end),
         };
         let done = self.done + 1;
-        Ok(Self { done, ..self.is(at) })
+        Ok(Self {
+            done,
+            ..self.is(at)
+        })
     }
 
     /// Goes where a slot leads.
@@ -231,7 +241,8 @@ fn after(function: &Function, offset: usize) -> Place {
 pub(crate) struct Eyes {
     /// Looks for places that a signal frame will bring back.
     pub(crate) see_signal_frames: bool,
-    /// Takes a thread in the trap handler for one that may go anywhere.
+    /// Looks for threads in the trap handler, which may have read the table. A
+    /// thread that has trapped and not come that far need not be seen.
     pub(crate) see_trap_handler: bool,
 }
 
@@ -243,10 +254,8 @@ impl Eyes {
 
     /// Whether the thread was seen, and is not at any of these places.
     pub(crate) fn see_outside(self, reader: &Reader, is_there: impl Fn(Place) -> bool) -> bool {
-        let in_trap_handler =
-            reader.mode == Mode::InTrapHandler || matches!(reader.at, Place::Trapped(_));
         match reader.mode {
-            _ if in_trap_handler => !self.see_trap_handler,
+            Mode::InTrapHandler => !self.see_trap_handler,
             Mode::InSignalHandler if !self.see_signal_frames => true,
             _ => !is_there(reader.at),
         }

@@ -30,11 +30,12 @@ pub(crate) struct State {
 }
 
 #[derive(Clone, Debug)]
+#[allow(dead_code, reason = "read in traces")]
 pub(crate) enum Action {
-    Writer(#[allow(dead_code, reason = "for traces")] Arc<Op>),
+    Writer(Arc<Op>),
     /// The oldest store leaves the writer's store buffer.
     StoreArrives,
-    Reader(usize, #[allow(dead_code, reason = "for traces")] Did),
+    Reader(usize, Did),
 }
 
 const WRITER: usize = READERS;
@@ -46,6 +47,14 @@ pub(crate) struct Size {
 }
 
 impl Patching {
+    /// Fails, with the trace, if the protocol has a flaw.
+    #[track_caller]
+    pub(crate) fn passes(&self) {
+        if let Err(found) = self.check() {
+            panic!("{:?}: {found}", self.function);
+        }
+    }
+
     pub(crate) fn new(function: &Function, start: World, once: &[Op], forever: &[Op]) -> Self {
         let script: Vec<Arc<Op>> = once.iter().chain(forever).cloned().map(Arc::new).collect();
         let mut world = start;
@@ -115,7 +124,10 @@ impl Patching {
     /// The flaw that must be there, if the checker is worth anything.
     pub(crate) fn flaw(&self) -> &'static str {
         match self.check() {
-            Ok(size) => panic!("nothing is wrong in {} states of {:?}", size.states, self.function),
+            Ok(size) => panic!(
+                "nothing is wrong in {} states of {:?}",
+                size.states, self.function
+            ),
             Err(found) => {
                 eprintln!("{:?}: {found}", self.function);
                 found.flaw
@@ -144,7 +156,11 @@ impl Patching {
             return None;
         }
         let mut next = state.next + 1;
-        let mut visible = if op.is_buffered() { state.visible } else { next };
+        let mut visible = if op.is_buffered() {
+            state.visible
+        } else {
+            next
+        };
         if next == self.script.len() && visible == next {
             next = self.repeats_from;
             visible = next;
