@@ -23,6 +23,7 @@ mod code;
 mod live_writes;
 mod patching;
 mod per_thread;
+mod quiescent;
 mod reader;
 mod reclaim;
 mod stacks;

@@ -12,15 +12,18 @@ use super::checker::{Counterexample, Model, Step, explore};
 use super::stacks::{NEW_ABOVE_OLD, Stack, Version};
 
 const THREADS: usize = 2;
-/// Counting goes round: only that it changed matters, and the coordinator's
-/// look at one thread is given up after so many.
-const COUNTS: u8 = 4;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Word {
-    Old(u8),
+    /// Whether it was counted up since the coordinator read it. So the model
+    /// has a count that never comes round: one of 32 bits would, one of 63
+    /// does not.
+    Old {
+        counted: bool,
+    },
     New,
 }
+
+const NOT_COUNTED: Word = Word::Old { counted: false };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum At {
@@ -30,7 +33,7 @@ enum At {
     /// In the selector: has not read its word.
     Selector,
     /// Has read it, and is about to exchange it: for a higher count or for new.
-    Choosing(Word, Word),
+    Choosing(Word),
     /// Has chosen the old version and not entered it yet.
     ChoseOld,
 }
@@ -47,8 +50,8 @@ struct Thread {
 enum Turn {
     LeadToSelectors,
     ReadWord(usize),
-    Look(usize, Word),
-    Exchange(usize, Word),
+    Look(usize),
+    Exchange(usize),
     Done,
 }
 
@@ -93,31 +96,34 @@ impl PerThread {
 
     fn coordinator(self, state: &State) -> Option<State> {
         let mut state = state.clone();
+        let first = |n| match self.reads_first {
+            true => Turn::ReadWord(n),
+            false => Turn::Look(n),
+        };
         let after = |n| match n + 1 {
             THREADS => Turn::Done,
-            next => Turn::ReadWord(next),
+            next => first(next),
         };
         state.turn = match state.turn {
-            Turn::LeadToSelectors => Turn::ReadWord(0),
-            Turn::ReadWord(n) => match state.threads[n].word {
-                Word::New => after(n),
-                Word::Old(_) if !self.reads_first && !self.seen_outside(&state.threads[n]) => {
-                    return None;
+            Turn::LeadToSelectors => first(0),
+            Turn::ReadWord(n) if state.threads[n].word == Word::New => after(n),
+            Turn::ReadWord(n) => {
+                state.threads[n].word = NOT_COUNTED;
+                if self.reads_first {
+                    Turn::Look(n)
+                } else {
+                    Turn::Exchange(n)
                 }
-                word if self.reads_first => Turn::Look(n, word),
-                // Looked above; reads in the next step.
-                _ => Turn::Look(n, Word::New),
-            },
-            Turn::Look(n, _) if !self.reads_first => Turn::Exchange(n, state.threads[n].word),
-            Turn::Look(n, word) if self.seen_outside(&state.threads[n]) => Turn::Exchange(n, word),
-            // Tries again later.
-            Turn::Look(n, _) => Turn::ReadWord(n),
-            Turn::Exchange(n, word) => {
-                if !self.compares || state.threads[n].word == word {
+            }
+            Turn::Look(n) if !self.seen_outside(&state.threads[n]) => first(n),
+            Turn::Look(n) if self.reads_first => Turn::Exchange(n),
+            Turn::Look(n) => Turn::ReadWord(n),
+            Turn::Exchange(n) => {
+                if !self.compares || state.threads[n].word == NOT_COUNTED {
                     state.threads[n].word = Word::New;
                     after(n)
                 } else {
-                    Turn::ReadWord(n)
+                    first(n)
                 }
             }
             Turn::Done => return None,
@@ -155,28 +161,25 @@ impl PerThread {
             At::Gate => vec![("goes on to the selector", go(At::Selector))],
             At::Selector => match thread.word {
                 Word::New => vec![("goes on to new", enter(Version::New))],
-                Word::Old(count) => {
-                    let count = if self.counts {
-                        (count + 1) % COUNTS
-                    } else {
-                        count
+                Word::Old { counted } => {
+                    let old = Word::Old {
+                        counted: counted || self.counts,
                     };
-                    let old = At::Choosing(thread.word, Word::Old(count));
-                    let mut all = vec![("is inside, or cannot look", go(old))];
+                    let mut all = vec![("is inside, or cannot look", go(At::Choosing(old)))];
                     if thread.stack.is_empty() {
-                        let new = At::Choosing(thread.word, Word::New);
-                        all.push(("finds itself outside", go(new)));
+                        all.push(("finds itself outside", go(At::Choosing(Word::New))));
                     }
                     all
                 }
             },
-            At::Choosing(read, _) if thread.word != read => {
+            // Only the coordinator exchanges it as well.
+            At::Choosing(_) if thread.word == Word::New => {
                 vec![("was switched meanwhile", go(At::Selector))]
             }
-            At::Choosing(_, word) => {
+            At::Choosing(word) => {
                 let at = match word {
                     Word::New => At::Selector,
-                    Word::Old(_) => At::ChoseOld,
+                    Word::Old { .. } => At::ChoseOld,
                 };
                 vec![("exchanges its word", Ok(Thread { at, word, ..thread }))]
             }
@@ -216,7 +219,7 @@ impl Model for PerThread {
         let thread = Thread {
             at: At::Running,
             stack: Stack::default(),
-            word: Word::Old(0),
+            word: NOT_COUNTED,
         };
         State {
             turn: Turn::LeadToSelectors,
