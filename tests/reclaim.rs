@@ -60,7 +60,11 @@ fn everything_comes_back_and_functions_go_on_working() {
         assert!(midair::stats().bytes_idle > 0);
         reclaim_all();
         let after = midair::stats();
-        assert_eq!((after.patched, after.idle, after.bytes_live), (0, 0, 0), "{after:?}");
+        assert_eq!(
+            (after.patched, after.idle, after.bytes_live),
+            (0, 0, 0),
+            "{after:?}"
+        );
         if round > 0 {
             assert_eq!(after.bytes_kept, before.bytes_kept.max(after.bytes_kept));
         }
@@ -138,7 +142,10 @@ fn a_closure_that_a_thread_is_inside_of_keeps_its_memory_until_the_thread_has_le
         drop(patch);
         let reclaimed = midair::reclaim(LONG).unwrap();
         assert_eq!(reclaimed.unseen, [], "a sleeper is read");
-        assert!(reclaimed.held >= 1 && midair::stats().limbo >= 1, "{reclaimed:?}");
+        assert!(
+            reclaimed.held >= 1 && midair::stats().limbo >= 1,
+            "{reclaimed:?}"
+        );
         leave.send(()).unwrap();
         assert_eq!(caller.join().unwrap(), 50);
     });

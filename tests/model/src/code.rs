@@ -69,8 +69,8 @@ impl Function {
     }
 
     /// The bytes while patched: a trap wherever an old instruction began.
-    pub(crate) fn new(&self, generation: usize) -> Vec<Byte> {
-        let mut bytes = self.new_without_traps(generation);
+    pub(crate) fn patched(&self, generation: usize) -> Vec<Byte> {
+        let mut bytes = self.patched_without_traps(generation);
         for boundary in self.boundaries() {
             bytes[boundary] = Byte::Int3;
         }
@@ -78,7 +78,7 @@ impl Function {
     }
 
     /// The bytes that one thread alone writes: any gate will do.
-    pub(crate) fn new_without_traps(&self, generation: usize) -> Vec<Byte> {
+    pub(crate) fn patched_without_traps(&self, generation: usize) -> Vec<Byte> {
         if self.breakpoint {
             return vec![Byte::Int3];
         }
@@ -108,8 +108,8 @@ impl Function {
             }
             Byte::Opcode(generation) if offset == 0 => {
                 let now = &bytes[..JUMP];
-                let is_whole =
-                    now == self.new(generation) || now == self.new_without_traps(generation);
+                let is_whole = now == self.patched(generation)
+                    || now == self.patched_without_traps(generation);
                 if is_whole {
                     Fetched::Jump(generation)
                 } else {

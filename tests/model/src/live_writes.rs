@@ -122,7 +122,7 @@ fn a_store_may_be_followed_by_the_steps() {
         .into_iter()
         .filter(|f| f.in_a_word && !f.breakpoint)
     {
-        let jump = f.new(0);
+        let jump = f.patched(0);
         let mut script = [prepare(&f, 0), replace(&f, &f.old(), &jump)].concat();
         script.extend(by_steps(&f, &jump));
         script.push(Op::Synchronise);
@@ -239,7 +239,7 @@ fn a_store_in_pieces_is_seen_in_pieces() {
     let f = function(&[5], false);
     let mut wrong = prepare(&f, 0);
     wrong.extend(
-        f.new(0)
+        f.patched(0)
             .into_iter()
             .enumerate()
             .map(|(at, byte)| Op::Code(at, vec![byte])),
@@ -251,7 +251,7 @@ fn a_store_in_pieces_is_seen_in_pieces() {
 #[test]
 fn boundaries_that_do_not_trap_are_executed_by_who_was_between() {
     let f = function(ACROSS, true);
-    let jump = Op::Code(0, f.new_without_traps(0));
+    let jump = Op::Code(0, f.patched_without_traps(0));
     let wrong = [prepare(&f, 0), vec![jump, Op::Synchronise]].concat();
     assert_eq!(unpatched(&f, &wrong).flaw(), MIXTURE);
 }

@@ -4,11 +4,12 @@
 //! looks at its own stack: inside of one of the functions it passes to the old
 //! version, outside it waits. Each thread that is seen outside after the
 //! turnstile closed is marked: it cannot come in again. When all are marked,
-//! the slots are stored and the waiting are released. A deadline opens the
-//! turnstile again, with everything as it was.
+//! one store says so: the turnstile lets everybody through to the new version
+//! from then on. Then the slots are made direct, one by one. A deadline opens
+//! the turnstile again, with everything as it was.
 
 use super::checker::{Counterexample, Model, Step, explore};
-use super::stacks::{Stack, Version};
+use super::stacks::{OLD_ABOVE_NEW, Stack, Version};
 
 const THREADS: usize = 2;
 const FUNCTIONS: usize = 2;
@@ -40,6 +41,7 @@ enum Turn {
     Fence,
     Mark(usize),
     Flip,
+    MakeDirect(usize),
     Flipped,
     GivenUp,
 }
@@ -51,6 +53,10 @@ struct State {
     closed: [bool; FUNCTIONS],
     /// It says so to everybody: the store has left the store buffer.
     seen_closed: [bool; FUNCTIONS],
+    /// The turnstile leads to the new version.
+    flipped: bool,
+    /// The gates do.
+    direct: [bool; FUNCTIONS],
     threads: [Thread; THREADS],
 }
 
@@ -71,6 +77,7 @@ struct Quiescent {
     looks_at_stacks: bool,
     turnstile_knows_insiders: bool,
     turnstile_stops_outsiders: bool,
+    flips_with_one_store: bool,
     has_deadline: bool,
     /// The program takes a lock inside of a function, and around calls of one.
     program_has_lock: bool,
@@ -82,6 +89,7 @@ const RIGHT: Quiescent = Quiescent {
     looks_at_stacks: true,
     turnstile_knows_insiders: true,
     turnstile_stops_outsiders: true,
+    flips_with_one_store: true,
     has_deadline: true,
     program_has_lock: false,
 };
@@ -121,9 +129,15 @@ impl Quiescent {
                 return Some(Err(INSIDE));
             }
             Turn::Flip => {
-                state.closed = [false; FUNCTIONS];
-                state.seen_closed = [false; FUNCTIONS];
-                Turn::Flipped
+                state.flipped = self.flips_with_one_store;
+                Turn::MakeDirect(0)
+            }
+            Turn::MakeDirect(n) => {
+                state.direct[n] = true;
+                match n + 1 {
+                    FUNCTIONS => Turn::Flipped,
+                    next => Turn::MakeDirect(next),
+                }
             }
             Turn::Flipped | Turn::GivenUp => return None,
         };
@@ -146,17 +160,18 @@ impl Quiescent {
         match thread.at {
             At::Running => self.runs(state, thread),
             At::Elsewhere => vec![("comes back", go(At::Running))],
+            At::Gate(function) if state.direct[function] => {
+                vec![("goes on to new", enter(Version::New))]
+            }
             At::Gate(function) if state.seen_closed[function] => {
                 vec![("goes on to the turnstile", go(At::Turnstile(function)))]
             }
-            At::Gate(_) if state.turn == Turn::Flipped => {
-                vec![("goes on to new", enter(Version::New))]
-            }
             At::Gate(_) => vec![("goes on to old", enter(Version::Old))],
+            At::Turnstile(_) if state.flipped => vec![("passes to new", enter(Version::New))],
             At::Turnstile(function) => {
                 let is_inside = self.turnstile_knows_insiders && !thread.stack.is_empty();
                 if is_inside || !self.turnstile_stops_outsiders {
-                    vec![("passes", enter(Version::Old))]
+                    vec![("passes to old", enter(Version::Old))]
                 } else {
                     vec![("waits", go(At::Waiting(function)))]
                 }
@@ -232,6 +247,14 @@ impl Quiescent {
     }
 }
 
+/// Until it flips, everything can be taken back.
+fn is_undecided(turn: Turn) -> bool {
+    matches!(
+        turn,
+        Turn::Close(_) | Turn::Fence | Turn::Mark(_) | Turn::Flip
+    )
+}
+
 impl Model for Quiescent {
     type State = State;
     type Action = Action;
@@ -250,6 +273,8 @@ impl Model for Quiescent {
             },
             closed: [false; FUNCTIONS],
             seen_closed: [false; FUNCTIONS],
+            flipped: false,
+            direct: [false; FUNCTIONS],
             threads: [thread; THREADS],
         }
     }
@@ -259,12 +284,12 @@ impl Model for Quiescent {
         if let Some(next) = self.coordinator(state) {
             all.push((Action::Coordinator(state.turn), next));
         }
-        if self.has_deadline && !matches!(state.turn, Turn::Flipped | Turn::GivenUp) {
+        if self.has_deadline && is_undecided(state.turn) {
             let given_up = State {
                 turn: Turn::GivenUp,
                 closed: [false; FUNCTIONS],
                 seen_closed: [false; FUNCTIONS],
-                threads: state.threads,
+                ..state.clone()
             };
             all.push((Action::Deadline, Ok(given_up)));
         }
@@ -370,4 +395,15 @@ fn who_is_outside_must_not_pass_the_turnstile() {
         ..RIGHT
     };
     assert_eq!(wrong.flaw(), INSIDE);
+}
+
+/// A new f calls g, whose gate still leads to the turnstile, which finds the
+/// thread inside and lets it pass to the old g.
+#[test]
+fn slots_that_are_stored_one_by_one_are_no_flip() {
+    let wrong = Quiescent {
+        flips_with_one_store: false,
+        ..RIGHT
+    };
+    assert_eq!(wrong.flaw(), OLD_ABOVE_NEW);
 }

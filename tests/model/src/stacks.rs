@@ -25,10 +25,13 @@ impl Stack {
         self.0.contains(&Some(Version::Old))
     }
 
-    /// Enters a version. The new one must not run above an old one.
+    /// Enters a version. Neither may run above the other.
     pub(crate) fn enter(mut self, version: Version) -> Result<Self, &'static str> {
         if version == Version::New && self.has_old() {
             return Err(NEW_ABOVE_OLD);
+        }
+        if version == Version::Old && self.0.contains(&Some(Version::New)) {
+            return Err(OLD_ABOVE_NEW);
         }
         let depth = usize::from(!self.is_empty());
         self.0[depth] = Some(version);
@@ -43,3 +46,4 @@ impl Stack {
 }
 
 pub(crate) const NEW_ABOVE_OLD: &str = "the new version is called above an old one";
+pub(crate) const OLD_ABOVE_NEW: &str = "an old version is called above a new one";

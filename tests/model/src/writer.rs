@@ -83,7 +83,7 @@ impl World {
         world.apply(&Op::Allocate(0));
         world.apply(&Op::Slot(0, Place::Replacement));
         world.apply(&Op::Stub(Place::Copy(0, 0)));
-        world.apply(&Op::Code(0, function.new_without_traps(0)));
+        world.apply(&Op::Code(0, function.patched_without_traps(0)));
         world.apply(&Op::Synchronise);
         world
     }
@@ -200,7 +200,7 @@ pub(crate) fn prepare(function: &Function, generation: usize) -> Vec<Op> {
 }
 
 pub(crate) fn write_jump(function: &Function, generation: usize) -> Vec<Op> {
-    let mut ops = replace(function, &function.old(), &function.new(generation));
+    let mut ops = replace(function, &function.old(), &function.patched(generation));
     ops.push(Op::Synchronise);
     ops
 }
@@ -222,12 +222,12 @@ pub(crate) fn toggle(generation: usize) -> Vec<Op> {
 }
 
 pub(crate) fn remove(function: &Function, generation: usize) -> Vec<Op> {
-    remove_jump(function, generation, &function.new(generation))
+    remove_jump(function, generation, &function.patched(generation))
 }
 
 /// A jump that was made alone: threads have come since.
 pub(crate) fn remove_made_alone(function: &Function) -> Vec<Op> {
-    let removal = remove_jump(function, 0, &function.new_without_traps(0));
+    let removal = remove_jump(function, 0, &function.patched_without_traps(0));
     [traps_lead_to_copy(function, 0), removal].concat()
 }
 
