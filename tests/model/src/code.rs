@@ -150,6 +150,13 @@ impl Code {
         }
     }
 
+    /// What a load reads: loads of data are never late.
+    pub(crate) fn newest(&self) -> Vec<Byte> {
+        let mut code = self.clone();
+        code.synchronise();
+        code.synchronised
+    }
+
     /// Everything that a fetch at `offset` may come to.
     pub(crate) fn fetches(&self, function: &Function, offset: usize) -> Vec<Fetched> {
         let mut all = Vec::new();

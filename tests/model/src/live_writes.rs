@@ -137,6 +137,7 @@ fn a_thread_that_blocks_sigtrap_dies_unless_one_store_covers_one_instruction() {
     for f in functions() {
         let habits = Habits {
             blocks_sigtrap: true,
+            looks_again: true,
             ..Habits::default()
         };
         let script = first_cycle(&f);

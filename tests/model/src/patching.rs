@@ -80,6 +80,7 @@ impl Patching {
             function: function.clone(),
             habits: [Habits {
                 takes_signals: true,
+                looks_again: true,
                 ..Habits::default()
             }; READERS],
             eyes: Eyes::OPEN,
@@ -92,6 +93,14 @@ impl Patching {
 
     pub(crate) fn with_eyes(self, eyes: Eyes) -> Self {
         Self { eyes, ..self }
+    }
+
+    /// `way_on` in `threads/trap.rs` looks once more, and then decides.
+    pub(crate) fn with_two_looks(mut self) -> Self {
+        for habits in &mut self.habits {
+            habits.looks_again = false;
+        }
+        self
     }
 
     /// The habits of the first reader.

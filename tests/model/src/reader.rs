@@ -1,6 +1,6 @@
 //! A thread that calls the function, instruction by instruction.
 
-use super::code::{Fetched, Function};
+use super::code::{Byte, Fetched, Function};
 use super::writer::World;
 
 /// Where a thread executes next.
@@ -24,6 +24,11 @@ pub(crate) enum Place {
     Stub,
     /// The core has trapped at an offset; the handler has not looked it up yet.
     Trapped(usize),
+    /// The table leads home, so the handler reads the byte that stands there.
+    Home(usize),
+    /// That was an `int3`: midair's, if the table leads elsewhere by now;
+    /// somebody else's, if it still leads home.
+    HomeIsTrap(usize),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -59,6 +64,9 @@ pub(crate) enum Did {
     TakeSignal,
     ReturnFromSignal,
     LookUp(Place),
+    ReadByte {
+        is_trap: bool,
+    },
     LeaveTrapHandler,
     Return,
 }
@@ -79,6 +87,9 @@ pub(crate) struct Habits {
     pub(crate) takes_signals: bool,
     /// Calls the handed-out original itself, and not only from a replacement.
     pub(crate) calls_original: bool,
+    /// The trap handler takes no trap for somebody else's before nothing has
+    /// changed while it looked.
+    pub(crate) looks_again: bool,
 }
 
 impl Reader {
@@ -122,6 +133,9 @@ impl Reader {
                 .collect(),
             Place::Trapped(offset) => match data.table[offset] {
                 None => vec![(Did::LookUp(self.at), Err(UNKNOWN_TRAP))],
+                Some(to) if to == Place::Target(offset) => {
+                    vec![(Did::LookUp(to), Ok(self.is(Place::Home(offset))))]
+                }
                 Some(to) => {
                     let mode = Mode::InTrapHandler;
                     vec![(
@@ -132,6 +146,36 @@ impl Reader {
                         }),
                     )]
                 }
+            },
+            Place::Home(offset) => {
+                let is_trap = code.code.newest()[offset] == Byte::Int3;
+                let (at, mode) = match is_trap {
+                    true => (Place::HomeIsTrap(offset), Mode::Running),
+                    false => (Place::Target(offset), Mode::InTrapHandler),
+                };
+                vec![(
+                    Did::ReadByte { is_trap },
+                    Ok(Self {
+                        mode,
+                        ..self.is(at)
+                    }),
+                )]
+            }
+            Place::HomeIsTrap(offset) => match data.table[offset] {
+                Some(to) if to != Place::Target(offset) => {
+                    let mode = Mode::InTrapHandler;
+                    vec![(
+                        Did::LookUp(to),
+                        Ok(Self {
+                            mode,
+                            ..self.is(to)
+                        }),
+                    )]
+                }
+                _ if habits.looks_again => {
+                    vec![(Did::LookUp(self.at), Ok(self.is(Place::Home(offset))))]
+                }
+                _ => vec![(Did::LookUp(self.at), Err(UNKNOWN_TRAP))],
             },
             Place::Gate(generation) if !code.has_gate[generation] => {
                 vec![(Did::Go(self.at), Err(FREED))]
@@ -161,7 +205,12 @@ impl Reader {
         };
         let can_be_interrupted = !matches!(
             self.at,
-            Place::Outside | Place::Trapped(_) | Place::Callee(_) | Place::Rest
+            Place::Outside
+                | Place::Trapped(_)
+                | Place::Home(_)
+                | Place::HomeIsTrap(_)
+                | Place::Callee(_)
+                | Place::Rest
         );
         if habits.takes_signals && can_be_interrupted {
             let mode = Mode::InSignalHandler;

@@ -80,6 +80,7 @@ fn an_original_that_leads_to_its_copy_for_good_never_meets_a_patch() {
     let habits = Habits {
         calls_original: true,
         takes_signals: true,
+        looks_again: true,
         ..Habits::default()
     };
     let start = World::patched(&f);
@@ -88,6 +89,17 @@ fn an_original_that_leads_to_its_copy_for_good_never_meets_a_patch() {
 }
 
 // What goes wrong without each part of the protocol.
+
+/// The table leads home, then there is a trap, then the table leads home again:
+/// between the two, a patch came and went. It was not somebody else's trap.
+#[test]
+fn two_looks_do_not_tell_whose_a_trap_is() {
+    let f = hard();
+    let cycle = [install(&f, 0), remove(&f, 0), traps_lead_home(&f)].concat();
+    let model = || unpatched(&f, &[&cycle, &cycle]);
+    assert_eq!(model().with_two_looks().flaw(), UNKNOWN_TRAP);
+    model().passes();
+}
 
 #[test]
 fn memory_must_not_be_freed_unless_everybody_was_seen() {
