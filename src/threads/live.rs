@@ -8,7 +8,11 @@
 //! [`super::trap`] says where such a thread goes on. Then:
 //!
 //! - nobody else runs: the bytes are written.
-//! - they lie in one aligned word: one store.
+//! - they lie in one aligned word, and each boundary traps before or after: one
+//!   store. (A jump that was made when nobody else ran has no traps. Where it is
+//!   replaced by such a store, a thread could execute the old head, and then
+//!   fetch the next instruction as it was before: no vendor promises that a core
+//!   does not. `tests/model` has the steps.)
 //! - else: the head becomes a trap; then the boundary bytes do; then the other
 //!   bytes are written; then the boundaries; then the head: with the cores
 //!   synchronised in between, and traps stored one byte at a time. At every
@@ -57,6 +61,12 @@ impl Change {
         (self.at, self.new.len(), self.protection)
     }
 
+    /// Whether a trap stands at each boundary, before or after.
+    fn traps_at_boundaries(&self) -> bool {
+        let traps = |&at: &usize| self.old[at] == INT3 || self.new[at] == INT3;
+        self.boundaries.iter().all(traps)
+    }
+
     /// The aligned word that all bytes lie in, if there is one.
     fn word(&self) -> Option<usize> {
         let word = self.at & !(WORD - 1);
@@ -93,8 +103,9 @@ pub(crate) unsafe fn apply(changes: &[Change], alone: &Alone) -> io::Result<()> 
     if **alone {
         return Ok(());
     }
-    let (in_words, mut by_steps): (Vec<&Change>, Vec<&Change>) =
-        live.into_iter().partition(|change| change.word().is_some());
+    let (in_words, mut by_steps): (Vec<&Change>, Vec<&Change>) = live
+        .into_iter()
+        .partition(|change| change.word().is_some() && change.traps_at_boundaries());
     if !in_words.is_empty() {
         match Writable::new(in_words.iter().map(|change| change.place())) {
             Ok(writable) => {

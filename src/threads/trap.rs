@@ -18,7 +18,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 
 struct Table {
     /// A power of two of (address, destination); 0 is a free entry.
@@ -27,6 +27,8 @@ struct Table {
 }
 
 static TABLE: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
+/// How often the table was changed: counted when it has been.
+static CHANGES: AtomicUsize = AtomicUsize::new(0);
 static WRITERS: Mutex<()> = Mutex::new(());
 /// What SIGTRAP did before midair's handler was installed, the latest first:
 /// there are several if others were installed in front of it since. Leaked, as
@@ -115,6 +117,7 @@ pub(crate) fn redirect(entries: impl IntoIterator<Item = (usize, usize)>) {
             table.insert(address, destination);
         }
     }
+    CHANGES.fetch_add(1, Ordering::Release);
 }
 
 /// The code at `addresses` was unmapped: what traps there from now on is not
@@ -143,17 +146,25 @@ fn destination(address: usize) -> Option<usize> {
 /// Where a thread goes on that has trapped at `address`, unless the trap is
 /// somebody else's: one that was set where midair's bytes are gone.
 fn way_on(address: usize) -> Option<usize> {
-    let to = destination(address)?;
-    if to != address {
-        return Some(to);
+    loop {
+        let changes = CHANGES.load(Ordering::Acquire);
+        let to = destination(address)?;
+        if to != address {
+            return Some(to);
+        }
+        // SAFETY: the thread has executed this byte just now.
+        let byte = unsafe { (address as *const u8).read_volatile() };
+        if byte != INT3 {
+            return Some(address);
+        }
+        // A patch that is being made has told the table before it wrote its
+        // trap. One more look at the table does not do: that patch may be gone
+        // again (`tests/model`, `two_looks_do_not_tell_whose_a_trap_is`).
+        fence(Ordering::Acquire);
+        if CHANGES.load(Ordering::Relaxed) == changes {
+            return None;
+        }
     }
-    // SAFETY: the thread has executed this byte just now.
-    let byte = unsafe { (address as *const u8).read_volatile() };
-    if byte != INT3 {
-        return Some(address);
-    }
-    // A patch that is being made has told the table before it wrote its trap.
-    destination(address).filter(|to| *to != address)
 }
 
 /// Makes sure that SIGTRAP comes to midair first.
