@@ -412,7 +412,7 @@ fn every_function_that_midair_imports_can_be_patched_while_midair_works() {
             Err(refusal) => println!("not patched: {name}: {refusal}"),
         }
     }
-    let rounds = cycles(40);
+    let rounds = cycles(if cfg!(debug_assertions) { 8 } else { 40 });
     under_load(|| {
         // All come and go while they are used.
         for _ in 0..rounds / 8 + 1 {
@@ -484,7 +484,7 @@ fn every_function_of_the_program_itself_can_be_patched_while_midair_works() {
         }
     }
     drop(patches);
-    let rounds = cycles(40);
+    let rounds = cycles(if cfg!(debug_assertions) { 8 } else { 40 });
     under_load(|| {
         for _ in 0..rounds / 8 + 1 {
             let mut stubs = Stubs::new(targets.len());
