@@ -100,6 +100,8 @@ fn under_load(work: impl FnOnce()) {
                 let make = |original: Number| move |n| original(n) * u32::from(!kept.is_empty());
                 // SAFETY: of the same type; nobody relies on the results.
                 drop(unsafe { midair::patch_closure(hammered as Number, make) }.unwrap());
+                // The lock is not fair: a fork would wait for seconds.
+                std::thread::sleep(std::time::Duration::from_micros(100));
             }
         });
         work();
@@ -119,7 +121,7 @@ fn hammered(n: u32) -> u32 {
 fn children_of_a_loaded_parent_patch_and_fork_in_turn() {
     let patched = patch(grandchild);
     under_load(|| {
-        for round in 0..100 {
+        for round in 0..40 {
             let right = in_child(|| {
                 // What another thread was about to write must not be half there.
                 let before = black_box(hammered as Number)(7);
@@ -208,7 +210,12 @@ fn children_that_share_memory_run_patched_functions_and_execute_programs() {
             .unwrap();
         child.stdin.take().unwrap().write_all(b"through").unwrap();
         let mut text = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
         assert!(child.wait().unwrap().success());
         assert_eq!(text, "through");
     };

@@ -306,8 +306,10 @@ fn midair_at_work(fixtures: &Fixtures, shapes: &[&Shape], round: u64) {
 
 fn quiet_shapes() -> Vec<&'static Shape> {
     let all = SHAPES.iter();
-    all.filter(|s| s.caution == Caution::None && s.needs == midair_libraries::shapes::Needs::Nothing)
-        .collect()
+    all.filter(|s| {
+        s.caution == Caution::None && s.needs == midair_libraries::shapes::Needs::Nothing
+    })
+    .collect()
 }
 
 /// Patches all of `targets` by counting stubs, in one transaction.
@@ -383,14 +385,22 @@ fn closures(found: &BTreeMap<String, *const ()>) -> Vec<RawPatch> {
         }
     };
     // SAFETY: the closure calls the original.
-    patches.push(unsafe { midair::patch_closure(target, make) }.unwrap().into_raw());
+    patches.push(
+        unsafe { midair::patch_closure(target, make) }
+            .unwrap()
+            .into_raw(),
+    );
     // So is `open64`, whose mode is its third argument.
     type Open = extern "C" fn(*const libc::c_char, c_int, c_int) -> c_int;
     // SAFETY: a function that takes up to three words.
     let target = unsafe { std::mem::transmute::<*const (), Open>(found["open64"]) };
     let make = |original: Open| move |path, flags, mode| original(path, flags, mode);
     // SAFETY: the closure calls the original.
-    patches.push(unsafe { midair::patch_closure(target, make) }.unwrap().into_raw());
+    patches.push(
+        unsafe { midair::patch_closure(target, make) }
+            .unwrap()
+            .into_raw(),
+    );
     patches
 }
 
@@ -427,7 +437,15 @@ fn every_function_that_midair_imports_can_be_patched_while_midair_works() {
         let called = (0..names.len()).filter(|n| stubs.count(*n) > 0);
         let called: Vec<&str> = called.map(|n| names[n]).collect();
         println!("{} patched, called: {}", names.len(), called.join(" "));
-        for name in ["malloc", "free", "realloc", "mprotect", "sigaction", "syscall", "fork"] {
+        for name in [
+            "malloc",
+            "free",
+            "realloc",
+            "mprotect",
+            "sigaction",
+            "syscall",
+            "fork",
+        ] {
             assert!(called.contains(&name), "{name} was not called");
         }
         let before = SEEN.load(Ordering::SeqCst);

@@ -199,9 +199,9 @@ fn main() {
     install();
     let fixtures = Fixtures::load().unwrap();
     let mut table = BTreeMap::new();
-    let shapes = SHAPES.iter().filter(|s| {
-        s.needs == Needs::Nothing && s.caution != Caution::ReentersEntry
-    });
+    let shapes = SHAPES
+        .iter()
+        .filter(|s| s.needs == Needs::Nothing && s.caution != Caution::ReentersEntry);
     for shape in shapes {
         run(&fixtures, shape, &mut table);
     }

@@ -212,7 +212,10 @@ fn a_library_that_comes_back_is_patched_anew_wherever_it_is() {
             old.clear();
             for (at, before) in at.iter().zip(&before) {
                 let first = unsafe { (*at as *const u8).read_volatile() };
-                assert!(matches!(first, 0xe9 | 0xeb | 0xcc), "round {round}: {first:#x}");
+                assert!(
+                    matches!(first, 0xe9 | 0xeb | 0xcc),
+                    "round {round}: {first:#x}"
+                );
                 assert_eq!(call(*at), *before, "round {round}");
             }
             drop(squatter.take());
@@ -260,7 +263,11 @@ fn closures_on_an_unloaded_library_are_dropped_with_their_patch() {
         assert_eq!(target(6, 3), expected + 1100);
         library.close().unwrap();
         let squatter = Squatter::over(target as usize);
-        let (first, second) = if round % 2 == 0 { (below, above) } else { (above, below) };
+        let (first, second) = if round % 2 == 0 {
+            (below, above)
+        } else {
+            (above, below)
+        };
         drop(first);
         assert_eq!(dropped.load(Ordering::SeqCst), round * 2 + 1);
         let error = second.retarget(target_of_none as Pair).unwrap_err();
