@@ -173,7 +173,10 @@ fn run(fixtures: &Fixtures, shape: &Shape, table: &mut BTreeMap<(String, &str, &
     let name = format!("libmidair_fixtures.so::{}", shape.name);
     let size = midair::symbol(&name).unwrap().size;
     TARGET_END.store(target as usize + size, Ordering::SeqCst);
-    COPY.store(patch.original() as usize, Ordering::SeqCst);
+    COPY.store(
+        midair::can_patch(target).unwrap().copy as usize,
+        Ordering::SeqCst,
+    );
     GATE.store(if jump[0] == 0xe9 { gate } else { 0 }, Ordering::SeqCst);
     let got = stepped(entry, 6, 3);
     assert_eq!(got, (shape.expected)(6, 3), "{}", shape.name);
