@@ -8,7 +8,7 @@
 //! children are forked. A deadlock ends by an alarm.
 #![cfg(target_arch = "x86_64")]
 
-use midair::{RawPatch, Transaction};
+use midair::{Consistency, RawPatch, Transaction};
 use midair_libraries::shapes::{Caution, Fixtures, SHAPES, Shape};
 use std::cell::UnsafeCell;
 use std::collections::BTreeMap;
@@ -18,6 +18,7 @@ use std::os::fd::AsRawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 const THREADS: u64 = 8;
 
@@ -292,6 +293,14 @@ fn midair_at_work(fixtures: &Fixtures, shapes: &[&Shape], round: u64) {
     // SAFETY: nothing is replaced by null.
     let null = unsafe { midair::patch_raw(hammered as Pair as *const (), |_| ptr::null()) };
     assert!(null.unwrap_err().to_string().contains("is null"));
+    if round.is_multiple_of(4) {
+        let looked = midair::reclaim(Duration::from_millis(50)).unwrap();
+        // Eight threads on few processors are not always seen in time.
+        println!(
+            "{} bytes reclaimed, {} pieces held",
+            looked.bytes, looked.held
+        );
+    }
     if round.is_multiple_of(10) {
         assert!(in_child(|| {
             // SAFETY: as above.
@@ -313,7 +322,11 @@ fn quiet_shapes() -> Vec<&'static Shape> {
 }
 
 /// Patches all of `targets` by counting stubs, in one transaction.
-fn count_calls(targets: &[*const ()], stubs: &mut Stubs) -> Vec<RawPatch> {
+fn count_calls(
+    targets: &[*const ()],
+    stubs: &mut Stubs,
+    consistency: Consistency,
+) -> Vec<RawPatch> {
     let stubs = std::cell::RefCell::new(stubs);
     let mut transaction = Transaction::new();
     for &target in targets {
@@ -321,7 +334,7 @@ fn count_calls(targets: &[*const ()], stubs: &mut Stubs) -> Vec<RawPatch> {
     }
     // SAFETY: every stub goes on to the original and changes flags only, which
     // no function takes for an argument.
-    unsafe { transaction.commit() }.unwrap()
+    unsafe { transaction.commit(consistency) }.unwrap().patches
 }
 
 static SEEN: AtomicU64 = AtomicU64::new(0);
@@ -422,15 +435,17 @@ fn every_function_that_midair_imports_can_be_patched_while_midair_works() {
             Err(refusal) => println!("not patched: {name}: {refusal}"),
         }
     }
-    let rounds = cycles(if cfg!(debug_assertions) { 8 } else { 40 });
+    let rounds = cycles(if cfg!(debug_assertions) { 8 } else { 16 });
     under_load(|| {
         // All come and go while they are used.
         for _ in 0..rounds / 8 + 1 {
-            let mut stubs = Stubs::new(targets.len());
-            drop(count_calls(&targets, &mut stubs));
+            for consistency in [Consistency::Immediate, Consistency::Atomic] {
+                let mut stubs = Stubs::new(targets.len());
+                drop(count_calls(&targets, &mut stubs, consistency));
+            }
         }
         let mut stubs = Stubs::new(targets.len());
-        let mut patches = count_calls(&targets, &mut stubs);
+        let mut patches = count_calls(&targets, &mut stubs, Consistency::Atomic);
         for round in 0..rounds {
             midair_at_work(&fixtures, &shapes, round);
         }
@@ -502,11 +517,11 @@ fn every_function_of_the_program_itself_can_be_patched_while_midair_works() {
         }
     }
     drop(patches);
-    let rounds = cycles(if cfg!(debug_assertions) { 8 } else { 40 });
+    let rounds = cycles(if cfg!(debug_assertions) { 8 } else { 16 });
     under_load(|| {
         for _ in 0..rounds / 8 + 1 {
             let mut stubs = Stubs::new(targets.len());
-            let patches = count_calls(&targets, &mut stubs);
+            let patches = count_calls(&targets, &mut stubs, Consistency::Immediate);
             for round in 0..8 {
                 midair_at_work(&fixtures, &shapes, round);
             }

@@ -65,6 +65,7 @@ fn a_thread_asleep_in_a_displaced_call_returns_after_the_patch_is_gone() {
         .filter(|s| !CALLS_BACK.contains(&s.name))
         .collect();
     let rounds = if cfg!(debug_assertions) { 3 } else { 10 };
+    let mut reclaimed = 0;
     for round in 0..rounds {
         for name in CALLS_BACK {
             let target = fixtures.address(name).unwrap();
@@ -95,9 +96,14 @@ fn a_thread_asleep_in_a_displaced_call_returns_after_the_patch_is_gone() {
                 asleep.wait();
                 std::thread::sleep(Duration::from_millis(30)); // all are in there
                 drop(patches);
+                let looked = midair::reclaim(Duration::from_millis(20)).unwrap();
+                reclaimed += looked.bytes;
                 churn(&fixtures, &others);
             });
             assert_eq!(call(sleeps, 0), 1);
+            reclaimed += midair::reclaim(Duration::from_secs(5)).unwrap().bytes;
         }
     }
+    println!("{reclaimed} bytes were given back, and used again");
+    assert!(reclaimed > 0);
 }

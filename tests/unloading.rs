@@ -179,7 +179,8 @@ fn nothing_is_written_where_an_unloaded_library_was() {
                     let last = patches.pop().unwrap();
                     let mut transaction = midair::Transaction::new();
                     transaction.disable(&last);
-                    let error = unsafe { transaction.commit() }.unwrap_err();
+                    let error =
+                        unsafe { transaction.commit(midair::Consistency::Immediate) }.unwrap_err();
                     assert!(matches!(error, Error::Unloaded { .. }), "{error}");
                     midair::unpatch_all().unwrap();
                     drop(patches);

@@ -104,7 +104,15 @@ fn take(signal: i32) -> io::Result<()> {
 fn get(signal: i32) -> io::Result<Action> {
     let mut action = Action::default();
     // SAFETY: asks only; `action` has room for the answer.
-    let done = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, 0, &raw mut action, 8) };
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            0_usize,
+            &raw mut action,
+            8_usize,
+        )
+    };
     if done != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -114,8 +122,15 @@ fn get(signal: i32) -> io::Result<Action> {
 fn set(signal: i32, action: &Action) -> io::Result<()> {
     // SAFETY: the handler is async-signal-safe and of the type that SA_SIGINFO
     // asks for; the restorer returns from it.
-    let done =
-        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, ptr::from_ref(action), 0, 8) };
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            ptr::from_ref(action),
+            0_usize,
+            8_usize,
+        )
+    };
     if done != 0 {
         return Err(io::Error::last_os_error());
     }

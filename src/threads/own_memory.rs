@@ -21,17 +21,20 @@ pub(crate) fn read(from: usize, to: &mut [u8]) -> usize {
         iov_base: from as *mut _,
         iov_len: to.len(),
     };
+    // All are words: an `i32` in a place on the stack, where the seventh argument
+    // of a C-variadic function is, would leave the upper half as it was.
+    let (one, no_flags) = (1_usize, 0_usize);
     // SAFETY: the kernel writes at most `to.len()` bytes to `to`, and checks
     // what it reads.
     let got = unsafe {
         libc::syscall(
             libc::SYS_process_vm_readv,
             own_id(),
-            &local,
-            1,
-            &remote,
-            1,
-            0,
+            &raw const local,
+            one,
+            &raw const remote,
+            one,
+            no_flags,
         )
     };
     usize::try_from(got).unwrap_or(0)
