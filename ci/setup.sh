@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(
-    gcc libc6-dev binutils
+    gcc g++ libc6-dev binutils gdb
     zlib1g libsqlite3-0 libssl3 libpython3.11 libstdc++6
 )
 
@@ -36,3 +36,5 @@ cargo clippy --version || rustup component add clippy
 
 rustc --version
 cc --version | head -n 1
+c++ --version | head -n 1
+gdb --version | head -n 1

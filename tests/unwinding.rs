@@ -13,7 +13,7 @@ fn divide(n: u32) -> u32 {
 }
 
 #[test]
-fn a_panic_in_the_original_crosses_the_patch_and_is_caught() {
+fn a_panic_in_adds_one_crosses_the_patch_and_is_caught() {
     struct Dropped<'a>(&'a std::sync::atomic::AtomicU32);
     impl Drop for Dropped<'_> {
         fn drop(&mut self) {
@@ -69,7 +69,7 @@ fn a_panic_crosses_a_call_among_the_displaced_instructions() {
 }
 
 #[test]
-fn a_backtrace_names_the_original_and_who_called_the_patched_function() {
+fn a_backtrace_names_adds_one_and_who_called_the_patched_function() {
     #[inline(never)]
     fn traced(n: u32) -> u32 {
         let trace = Backtrace::force_capture().to_string();
@@ -85,4 +85,156 @@ fn a_backtrace_names_the_original_and_who_called_the_patched_function() {
         unsafe { midair::patch_raw(traced as Number as *const (), |original| original) }.unwrap();
     assert_eq!(calls_traced(10), 11);
     drop(patch);
+}
+
+#[test]
+fn backtraces_in_a_replacement_and_in_the_original_that_it_calls_name_everybody() {
+    use std::sync::Mutex;
+    static TRACES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    fn note() {
+        let trace = Backtrace::force_capture().to_string();
+        TRACES.lock().unwrap().push(trace);
+    }
+    #[inline(never)]
+    fn adds_one(n: u32) -> u32 {
+        note();
+        black_box(black_box(n) + 1)
+    }
+    #[inline(never)]
+    fn calls_it(n: u32) -> u32 {
+        black_box(black_box(adds_one as Number)(black_box(n)))
+    }
+    fn stands_in(n: u32) -> u32 {
+        note();
+        let original = ORIGINAL.lock().unwrap().unwrap();
+        black_box(original(n) * 10)
+    }
+    static ORIGINAL: Mutex<Option<Number>> = Mutex::new(None);
+    // SAFETY: both have one type, and nobody relies on the result.
+    let patch = unsafe { midair::patch(adds_one as Number, stands_in) }.unwrap();
+    *ORIGINAL.lock().unwrap() = Some(patch.original());
+    assert_eq!(calls_it(1), 20);
+    let make = |original: Number| {
+        move |n| {
+            note();
+            original(n) + 5
+        }
+    };
+    // SAFETY: as above.
+    let above = unsafe { midair::patch_closure(adds_one as Number, make) }.unwrap();
+    assert_eq!(calls_it(1), 25);
+    drop(above);
+    drop(patch);
+    assert_eq!(calls_it(1), 2);
+    let traces = TRACES.lock().unwrap();
+    let (replacement, original) = ("stands_in", "adds_one");
+    let closure = "{closure";
+    let expected: [&[&str]; 6] = [
+        &[replacement],
+        &[original, replacement],
+        &[closure],
+        &[replacement, closure],
+        &[original, replacement, closure],
+        &[original],
+    ];
+    assert_eq!(traces.len(), expected.len());
+    for (trace, names) in traces.iter().zip(expected) {
+        // Inner frames first, and the caller and the test behind them.
+        let mut rest = trace.as_str();
+        for name in names.iter().chain(&["calls_it", "name_everybody"]) {
+            let at = rest.find(name);
+            rest = &rest[at.unwrap_or_else(|| panic!("{name} is missing: {trace}"))..];
+        }
+    }
+}
+
+/// What a profiler does: unwinds whatever a timer interrupts.
+#[test]
+fn unwinding_from_a_timer_that_interrupts_gates_and_copies_does_not_crash() {
+    use std::ffi::c_void;
+    use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    unsafe extern "C" {
+        fn _Unwind_Backtrace(
+            trace: extern "C" fn(*mut c_void, *mut c_void) -> i32,
+            argument: *mut c_void,
+        ) -> i32;
+    }
+    static FRAMES: AtomicU64 = AtomicU64::new(0);
+    static TICKS: AtomicU64 = AtomicU64::new(0);
+    static INSIDE: AtomicU64 = AtomicU64::new(0);
+    static PIECES: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
+    extern "C" fn frame(_: *mut c_void, _: *mut c_void) -> i32 {
+        FRAMES.fetch_add(1, Ordering::Relaxed);
+        0
+    }
+    extern "C" fn tick(_: i32, _: *mut libc::siginfo_t, context: *mut c_void) {
+        TICKS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the kernel passes a ucontext_t; the unwinder takes no lock.
+        unsafe {
+            let registers = &(*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs;
+            let pc = registers[libc::REG_RIP as usize] as usize;
+            let near = |at: &AtomicUsize| pc.wrapping_sub(at.load(Ordering::Relaxed)) < 64;
+            if PIECES.iter().any(near) {
+                INSIDE.fetch_add(1, Ordering::Relaxed);
+            }
+            _Unwind_Backtrace(frame, std::ptr::null_mut());
+        }
+    }
+    #[inline(never)]
+    fn profiled(a: u64, b: u64) -> u64 {
+        black_box(black_box(a).wrapping_mul(black_box(b) | 1))
+    }
+    type Pair = fn(u64, u64) -> u64;
+    let mut often = libc::itimerval {
+        it_interval: libc::timeval {
+            tv_sec: 0,
+            tv_usec: 300,
+        },
+        it_value: libc::timeval {
+            tv_sec: 0,
+            tv_usec: 300,
+        },
+    };
+    // SAFETY: the handler counts and unwinds; the timer's numbers are sound.
+    unsafe {
+        _Unwind_Backtrace(frame, std::ptr::null_mut()); // loads what it needs
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = tick as extern "C" fn(_, _, _) as usize;
+        action.sa_flags = libc::SA_RESTART | libc::SA_SIGINFO;
+        let done = libc::sigaction(libc::SIGPROF, &action, std::ptr::null_mut());
+        assert_eq!(done, 0);
+        let done = libc::setitimer(libc::ITIMER_PROF, &often, std::ptr::null_mut());
+        assert_eq!(done, 0);
+    }
+    let target = profiled as Pair as *const ();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut n = 1;
+                while !done.load(Ordering::Relaxed) {
+                    for _ in 0..64 {
+                        n = black_box(profiled as Pair)(n, 3);
+                    }
+                }
+            });
+        }
+        for _ in 0..1_000 {
+            // SAFETY: a pass-through.
+            let patch = unsafe { midair::patch_raw(target, |original| original) }.unwrap();
+            let plan = midair::can_patch(target).unwrap();
+            PIECES[0].store(plan.copy as usize, Ordering::Relaxed);
+            PIECES[1].store(patch.original() as usize, Ordering::Relaxed);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            drop(patch);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    often.it_value.tv_usec = 0;
+    // SAFETY: stops the timer.
+    unsafe { libc::setitimer(libc::ITIMER_PROF, &often, std::ptr::null_mut()) };
+    println!("{TICKS:?} ticks, {INSIDE:?} of them in copies, {FRAMES:?} frames");
+    assert!(TICKS.load(Ordering::Relaxed) > 100);
+    assert!(INSIDE.load(Ordering::Relaxed) > 0);
+    assert!(FRAMES.load(Ordering::Relaxed) > TICKS.load(Ordering::Relaxed));
 }

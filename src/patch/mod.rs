@@ -8,6 +8,7 @@
 //! - [`handle`]: [`RawPatch`] and [`Patch`], which take a patch off when dropped.
 //! - [`transaction`]: many changes, all or none.
 //! - [`fork`]: the locks across a fork.
+//! - [`perf_map`]: names of gates and copies for profilers.
 //! - [`function`], [`closure`]: function pointers and closures as replacements.
 //!
 //! Calls of patched functions never come here: they go through code and one
@@ -23,6 +24,7 @@ mod handle;
 mod limbo;
 mod locate;
 mod original;
+mod perf_map;
 mod plan;
 mod reclaim;
 mod registry;
@@ -35,6 +37,7 @@ pub use consistency::Consistency;
 pub use function::FnPtr;
 pub use handle::{Patch, RawPatch, patch, patch_raw, patch_symbol};
 pub use locate::ImageSurroundings;
+pub use perf_map::{PerfMapError, perf_map};
 pub use plan::{Plan, can_patch};
 pub use reclaim::{Reclaimed, Stats, reclaim, stats};
 pub use registry::unpatch_all;

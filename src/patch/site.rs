@@ -24,7 +24,7 @@ use super::staged::Store;
 use crate::memory::arena::Slot;
 use crate::threads::count;
 use crate::threads::trap;
-use midair_arch::x86_64::{INT3, Rung};
+use midair_arch::x86_64::{INT3, Rung, jumps};
 use std::io;
 use std::sync::atomic::Ordering;
 
@@ -120,6 +120,17 @@ impl Site {
     pub(super) fn bytes(&self) -> usize {
         let code = self.prepared.code();
         code.iter().map(|(_, len)| len).sum::<usize>() + size_of::<usize>()
+    }
+
+    /// What the site's code is called, where it is, and how long.
+    pub(super) fn pieces(&self) -> [(&'static str, usize, usize); 3] {
+        let Prepared { copy, gate, .. } = self.prepared;
+        let copy_len = self.prepared.copied.bytes.len();
+        [
+            ("gate", gate, jumps::INDIRECT),
+            ("copy", copy, copy_len),
+            ("original", self.own.at, jumps::INDIRECT),
+        ]
     }
 
     /// Whether nothing patches the function and its bytes are its own.

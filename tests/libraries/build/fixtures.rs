@@ -1,4 +1,5 @@
-//! Compiles and links `fixtures/` into `libmidair_fixtures.so`.
+//! Compiles and links `fixtures/` into `libmidair_fixtures.so`, and
+//! `fixtures/cpp` into `libmidair_throws.so` if there is a C++ compiler.
 
 use crate::link;
 use std::fs;
@@ -29,4 +30,24 @@ pub(crate) fn build(out: &Path) {
         .arg("-o")
         .arg(&library);
     link::run(command);
+}
+
+/// Builds the C++ fixtures in the folder `out`, and tells the crate where.
+pub(crate) fn build_cpp(out: &Path) {
+    let Some(mut command) = link::cpp_compiler() else {
+        println!(
+            "cargo::warning=no C++ compiler (c++): what midair does to C++ exceptions is NOT \
+             tested; install g++"
+        );
+        return;
+    };
+    let library = out.join("libmidair_throws.so");
+    command
+        .args(["-g", "-Wall", "-Wextra", "-shared", "-Wl,-Bsymbolic"])
+        .arg("fixtures/cpp/throws.cpp")
+        .arg(link::soname(&library))
+        .arg("-o")
+        .arg(&library);
+    link::run(command);
+    println!("cargo::rustc-env=MIDAIR_THROWS={}", library.display());
 }

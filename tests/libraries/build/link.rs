@@ -20,6 +20,22 @@ pub(crate) fn compiler() -> Command {
         .to_command()
 }
 
+/// The C++ compiler with the same options, if there is one.
+pub(crate) fn cpp_compiler() -> Option<Command> {
+    let tool = cc::Build::new()
+        .cpp(true)
+        .opt_level(2)
+        .debug(false)
+        .force_frame_pointer(false)
+        .pic(true)
+        .try_get_compiler()
+        .ok()?;
+    let answers = tool.to_command().arg("--version").output();
+    answers
+        .is_ok_and(|answer| answer.status.success())
+        .then(|| tool.to_command())
+}
+
 /// Links every member of `archive` into the shared object `library`.
 pub(crate) fn whole_archive(archive: &Path, library: &Path, with: &[&str]) {
     let mut command = compiler();

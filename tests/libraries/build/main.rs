@@ -7,7 +7,8 @@
 //! they do in a program that somebody is working on.
 //!
 //! Needs a C compiler and its linker, nothing else. Does not look for, or
-//! fall back to, what the system has installed.
+//! fall back to, what the system has installed. With a C++ compiler there is a
+//! fourth, `libmidair_throws.so`; without one, a warning.
 
 mod fixtures;
 mod link;
@@ -32,6 +33,8 @@ fn main() {
         &out.join("libmidair_sqlite3.so"),
         &["-lm", "-ldl", "-lpthread"],
     );
+
+    fixtures::build_cpp(&out);
 
     // The fixtures are x86-64 assembly. Elsewhere the crate has none, and
     // `fixtures()` doesn't exist.

@@ -42,6 +42,12 @@ pub fn fixtures() -> &'static Path {
     Path::new(concat!(env!("OUT_DIR"), "/libmidair_fixtures.so"))
 }
 
+/// The functions of `fixtures/cpp/throws.cpp`, which throw C++ exceptions;
+/// `None` where there was no C++ compiler, of which the build warns.
+pub fn throws() -> Option<&'static Path> {
+    option_env!("MIDAIR_THROWS").map(Path::new)
+}
+
 /// The system's library of the file name `name` (`libz.so.1`), if it is in one
 /// of the usual folders.
 pub fn installed(name: &str) -> Option<PathBuf> {
