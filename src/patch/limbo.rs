@@ -21,6 +21,7 @@ use crate::threads::view::{Seen, View};
 use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 /// Memory of one patch, or of a part of it.
@@ -139,6 +140,8 @@ impl Limbo {
         if self.items.is_empty() {
             return Ok(swept);
         }
+        // What closed the last ways in is seen by all before any is looked at.
+        fence(Ordering::SeqCst);
         let mut round = match self.round.take() {
             // The threads of a parent are not those of a child.
             Some(round) if round.process == process::id() => round,
