@@ -92,7 +92,9 @@ impl Installer for Midair {
             transaction.patch_raw(function as *const (), move |_| to);
         }
         // SAFETY: of the same type; the workers know of both results.
-        self.patches = unsafe { transaction.commit() }.map_err(|e| e.to_string())?;
+        self.patches = unsafe { transaction.commit(midair::Consistency::Immediate) }
+            .map_err(|e| e.to_string())?
+            .patches;
         Ok(())
     }
 
