@@ -20,7 +20,6 @@ use super::registry::registry;
 use crate::Error;
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
-use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A closure that can replace functions of type `F`: it takes the same
@@ -92,20 +91,32 @@ impl Context {
 }
 
 /// Closes a closure's context when its patch goes.
+///
+/// What is left on a stack where one of these was must not look like a thread
+/// that is on its way to the closure, so the addresses in it are none.
 pub(super) struct Keeper {
-    context: NonNull<Context>,
-    stub: usize,
+    context: Inverted,
+    stub: Inverted,
 }
 
-// SAFETY: the context is Sync, and freed only by limbo.
-unsafe impl Send for Keeper {}
-// SAFETY: as above.
-unsafe impl Sync for Keeper {}
+/// An address with all bits inverted.
+#[derive(Clone, Copy)]
+struct Inverted(usize);
+
+impl Inverted {
+    fn new(address: usize) -> Self {
+        Self(!address)
+    }
+
+    fn address(self) -> usize {
+        !self.0
+    }
+}
 
 impl Keeper {
     fn context(&self) -> &Context {
         // SAFETY: lives until `Retired` is dropped, which is made of this.
-        unsafe { self.context.as_ref() }
+        unsafe { &*(self.context.address() as *const Context) }
     }
 
     /// Where calls arrive after the stub.
@@ -116,14 +127,15 @@ impl Keeper {
     /// Nothing leads to the closure any more: closes it, and has its memory
     /// given back in time.
     pub(super) fn retire(self) {
-        let at = self.context.as_ptr() as usize;
+        let (at, stub) = (self.context, self.stub);
+        drop(self); // runs the user's code: without the lock
+        let context = at.address();
         let item = Item {
-            code: vec![(self.stub, STUB)],
-            watched: vec![at..at + size_of::<Context>()],
-            other: Some(Box::new(Retired(self.context))),
+            code: vec![(stub.address(), STUB)],
+            watched: vec![context..context + size_of::<Context>()],
+            other: Some(Box::new(Retired(at))),
             ..Item::default()
         };
-        drop(self); // runs the user's code: without the lock
         let mut registry = registry();
         registry.store.limbo.push(item);
         registry.reclaim_if_due();
@@ -138,15 +150,12 @@ impl Drop for Keeper {
 }
 
 /// A closed context in limbo.
-struct Retired(NonNull<Context>);
-
-// SAFETY: as for `Keeper`.
-unsafe impl Send for Retired {}
+struct Retired(Inverted);
 
 impl Other for Retired {
     fn is_unused(&self) -> bool {
         // SAFETY: freed by this value's drop alone.
-        let context = unsafe { self.0.as_ref() };
+        let context = unsafe { &*(self.0.address() as *const Context) };
         context.calls.load(Ordering::Acquire) == CLOSED && context.dropped.load(Ordering::Acquire)
     }
 
@@ -159,7 +168,7 @@ impl Drop for Retired {
     fn drop(&mut self) {
         // SAFETY: made by `Box::leak`; limbo has made sure that no thread has
         // the address and nobody counts.
-        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        drop(unsafe { Box::from_raw(self.0.address() as *mut Context) });
     }
 }
 
@@ -338,11 +347,12 @@ fn context_of<F: FnPtr, C: Closure<F>>(
         dropped: AtomicBool::new(false),
     }));
     let mut keeper = Keeper {
-        context: NonNull::from(context),
-        stub: 0,
+        context: Inverted::new(std::ptr::from_ref(context) as usize),
+        stub: Inverted::new(0),
     };
-    keeper.stub = registry().add_code(target as usize, stub_code(context))?;
-    Ok((keeper.stub as *const (), keeper))
+    let stub = registry().add_code(target as usize, stub_code(context))?;
+    keeper.stub = Inverted::new(stub);
+    Ok((stub as *const (), keeper))
 }
 
 /// A call that has entered a context whose closure is a `C`.

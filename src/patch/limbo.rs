@@ -18,7 +18,7 @@ use crate::threads::look::{self, Outcome, Patience};
 use crate::threads::tasks::{self, Tid};
 use crate::threads::trap;
 use crate::threads::view::{Seen, View};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{Ordering, fence};
@@ -80,6 +80,8 @@ pub(super) struct Swept {
     pub(super) unseen: Vec<(Tid, String)>,
     /// Items that a thread may be in.
     pub(super) held: usize,
+    /// Which threads.
+    pub(super) held_by: BTreeSet<Tid>,
     /// Padding to write back; nobody is there.
     pub(super) padding: Vec<Change>,
 }
@@ -91,8 +93,8 @@ struct Round {
     /// Of which process.
     process: u32,
     seen: HashSet<Tid>,
-    /// The items that someone may be in.
-    held: HashSet<usize>,
+    /// The items that someone may be in, and who.
+    held: HashMap<usize, Tid>,
 }
 
 /// How often threads are listed again because new ones have come.
@@ -149,7 +151,7 @@ impl Limbo {
                 items: self.items.len(),
                 process: process::id(),
                 seen: HashSet::new(),
-                held: HashSet::new(),
+                held: HashMap::new(),
             },
         };
         let is_complete = self.look(&mut round, time, &mut swept.unseen);
@@ -191,7 +193,7 @@ impl Limbo {
                     Outcome::Seen(view) => match hidden(&view) {
                         None => {
                             view.points_into(&ranges, |n, _| {
-                                round.held.insert(owners[n].1);
+                                round.held.entry(owners[n].1).or_insert(tid);
                             });
                             None
                         }
@@ -220,8 +222,10 @@ impl Limbo {
         let items = std::mem::replace(&mut self.items, later);
         for (n, item) in items.into_iter().enumerate() {
             let counted_on = item.other.as_ref().is_some_and(|other| !other.is_unused());
-            if counted_on || round.held.contains(&n) {
+            let holder = round.held.get(&n);
+            if counted_on || holder.is_some() {
                 swept.held += 1;
+                swept.held_by.extend(holder);
                 self.items.push(item);
                 continue;
             }

@@ -48,6 +48,9 @@ pub struct Reclaimed {
     pub bytes: usize,
     /// Pieces of memory that a thread may still be in. They stay in limbo.
     pub held: usize,
+    /// The ids of threads that may be in it, or have such an address on their
+    /// stack. Closures that are being called are held without one.
+    pub held_by: Vec<i32>,
     /// Threads that could not be looked at: their id, and why. While there are
     /// any, nothing is given back.
     pub unseen: Vec<(i32, String)>,
@@ -108,6 +111,7 @@ pub fn reclaim(time: Duration) -> Result<Reclaimed, Error> {
     Ok(Reclaimed {
         bytes: swept.freed,
         held: swept.held,
+        held_by: swept.held_by.into_iter().collect(),
         unseen: swept.unseen,
     })
 }
