@@ -517,18 +517,22 @@ fn every_function_of_the_program_itself_can_be_patched_while_midair_works() {
         }
     }
     drop(patches);
-    let rounds = cycles(if cfg!(debug_assertions) { 8 } else { 16 });
+    // Unoptimised there are ten thousand of them, and all is slow: a part.
+    let parts = if cfg!(debug_assertions) { 6 } else { 1 };
+    let all = targets;
     under_load(|| {
-        for _ in 0..rounds / 8 + 1 {
+        for turn in 0..cycles(2) as usize {
+            let part = all.iter().skip(turn % parts).step_by(parts);
+            let targets: Vec<_> = part.copied().collect();
             let mut stubs = Stubs::new(targets.len());
             let patches = count_calls(&targets, &mut stubs, Consistency::Immediate);
-            for round in 0..8 {
+            for round in 0..if parts == 1 { 8 } else { 2 } {
                 midair_at_work(&fixtures, &shapes, round);
             }
             drop(patches);
             let called = (0..targets.len()).filter(|n| stubs.count(*n) > 0).count();
             println!("{} functions patched, {called} called", targets.len());
-            assert!(called > 300);
+            assert!(called * 20 > targets.len(), "hardly anything was called");
         }
     });
 }

@@ -105,11 +105,11 @@ extern "C" fn step(_: i32, _: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: one thread, and this handler does not meet itself; the stack
     // pointer is that of the interrupted code.
     unsafe {
-        let seen = &mut *(&raw mut SEEN[n]);
-        seen.pc = pc;
-        seen.count = 0;
-        seen.top = *(registers[libc::REG_RSP as usize] as *const usize);
-        _Unwind_Backtrace(note_frame, (&raw mut *seen).cast());
+        let seen = &raw mut SEEN[n];
+        (*seen).pc = pc;
+        (*seen).count = 0;
+        (*seen).top = *(registers[libc::REG_RSP as usize] as *const usize);
+        _Unwind_Backtrace(note_frame, seen.cast());
     }
     STEPS.store(n + 1, Ordering::Relaxed);
 }

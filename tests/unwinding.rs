@@ -13,7 +13,7 @@ fn divide(n: u32) -> u32 {
 }
 
 #[test]
-fn a_panic_in_adds_one_crosses_the_patch_and_is_caught() {
+fn a_panic_in_the_original_crosses_the_patch_and_is_caught() {
     struct Dropped<'a>(&'a std::sync::atomic::AtomicU32);
     impl Drop for Dropped<'_> {
         fn drop(&mut self) {
@@ -69,7 +69,7 @@ fn a_panic_crosses_a_call_among_the_displaced_instructions() {
 }
 
 #[test]
-fn a_backtrace_names_adds_one_and_who_called_the_patched_function() {
+fn a_backtrace_names_the_original_and_who_called_the_patched_function() {
     #[inline(never)]
     fn traced(n: u32) -> u32 {
         let trace = Backtrace::force_capture().to_string();
