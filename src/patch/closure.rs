@@ -1,26 +1,28 @@
 //! Closures with captures as replacements.
 //!
 //! A function pointer carries no captures, so the patch leads to a stub that
-//! does: it pushes the address of the closure's [`Context`] on a small stack of
+//! does: it counts the call, pushes the address of the closure's [`Context`] on a small stack of
 //! the calling thread, with all argument registers kept, and jumps to a *thunk*
 //! of the target's own type, whose first act is to pop it. A signal handler
 //! that comes between the two and calls a patched function itself pushes and
 //! pops above, so the stack is as it was when it returns.
 //!
-//! The context counts the calls, from the push until the closure is left.
-//! Dropping the patch closes it: a call that had come through the gate before
-//! goes on to the original, and the closure itself is dropped by whoever leaves
-//! it last. Context and stub are given back when nobody counts and no thread can
-//! be on its way to be counted ([`super::limbo`]).
+//! A call counts from the stub's first instruction until the closure is left.
+//! Dropping the patch closes the context: a call that had come through the gate
+//! before goes on to the original, and the closure itself is dropped by whoever
+//! leaves it last. Context and stub are given back when nobody counts and no
+//! thread is at that first instruction ([`super::limbo`]).
 
 use super::function::FnPtr;
 use super::handle::{Patch, patch_raw};
 use super::limbo::{Item, Other};
 use super::registry::registry;
 use crate::Error;
+use crate::memory::arena::{Lifetime, Reach, Slot};
 use std::cell::{Cell, UnsafeCell};
+use std::io;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A closure that can replace functions of type `F`: it takes the same
 /// arguments and returns the same type, and may be called by any thread.
@@ -39,8 +41,9 @@ struct Context {
     /// Where the dispatcher jumps: read by assembly, so it stays first.
     thunk: *const (),
     original: usize,
-    /// Calls inside of the closure, and [`CLOSED`].
-    calls: AtomicUsize,
+    /// Calls that have passed the stub, and [`CLOSED`]. In reach of the stub,
+    /// which counts them.
+    calls: Slot,
     /// A `Box<C>` made raw, where `C` is the closure that `thunk` knows.
     closure: UnsafeCell<*mut ()>,
     drop_closure: unsafe fn(*mut ()),
@@ -53,20 +56,29 @@ unsafe impl Sync for Context {}
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
 impl Context {
-    /// A call is on its way into the closure: it stays until the call leaves.
-    fn enter(&self) {
-        self.calls.fetch_add(1, Ordering::Acquire);
-    }
-
     /// Whether the patch is gone. A call that has entered before that finds the
     /// closure.
     fn is_closed(&self) -> bool {
         self.calls.load(Ordering::Acquire) & CLOSED != 0
     }
 
+    /// A call ends. Nothing of this is touched once it does not count.
     fn leave(&self) {
-        if self.calls.fetch_sub(1, Ordering::AcqRel) == CLOSED | 1 {
-            self.drop_once();
+        let mut calls = self.calls.load(Ordering::Acquire);
+        loop {
+            if calls == CLOSED | 1 {
+                self.drop_once();
+            }
+            let left = self.calls.compare_exchange_weak(
+                calls,
+                calls - 1,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+            match left {
+                Ok(_) => return,
+                Err(now) => calls = now,
+            }
         }
     }
 
@@ -80,7 +92,7 @@ impl Context {
     /// count may come down to nothing more than once.
     fn drop_once(&self) {
         if !self.dropped.swap(true, Ordering::AcqRel) {
-            // SAFETY: closed, nobody inside, and only one thread gets here.
+            // SAFETY: closed, nobody else inside, and only one thread gets here.
             unsafe { (self.drop_closure)(*self.closure.get()) };
         }
     }
@@ -128,11 +140,11 @@ impl Keeper {
     /// given back in time.
     pub(super) fn retire(self) {
         let (at, stub) = (self.context, self.stub);
+        let calls = self.context().calls;
         drop(self); // runs the user's code: without the lock
-        let context = at.address();
         let item = Item {
             code: vec![(stub.address(), STUB)],
-            watched: vec![context..context + size_of::<Context>()],
+            slots: vec![calls],
             other: Some(Box::new(Retired(at))),
             ..Item::default()
         };
@@ -166,8 +178,8 @@ impl Other for Retired {
 
 impl Drop for Retired {
     fn drop(&mut self) {
-        // SAFETY: made by `Box::leak`; limbo has made sure that no thread has
-        // the address and nobody counts.
+        // SAFETY: made by `Box::leak`; limbo has made sure that nobody counts
+        // nor will.
         drop(unsafe { Box::from_raw(self.0.address() as *mut Context) });
     }
 }
@@ -186,9 +198,6 @@ thread_local! {
 }
 
 extern "C" fn push_context(context: *const Context) {
-    // SAFETY: the stub that led here belongs to the context, and neither is
-    // freed while a thread is on this way.
-    unsafe { &*context }.enter();
     PENDING.with(|pending| {
         let depth = pending.depth.get();
         // More levels would take more signal handlers, each interrupting the
@@ -210,7 +219,7 @@ fn pop_context() -> &'static Context {
         let context = pending.contexts[depth].get();
         std::sync::atomic::compiler_fence(Ordering::SeqCst);
         pending.depth.set(depth);
-        // SAFETY: pushed by the stub that led here, and entered, so it stays.
+        // SAFETY: pushed by the stub that led here, and counted, so it stays.
         unsafe { &*context }
     })
 }
@@ -243,18 +252,24 @@ extern "C" fn dispatch() {
 }
 
 /// Bytes of a stub.
-const STUB: usize = 24;
+const STUB: usize = 32;
 
-/// The stub of a context: `mov r11, context; jmp [rip+0]; dispatch`.
-fn stub_code(context: *const Context) -> Vec<u8> {
-    let mut code = vec![0x49, 0xbb];
+/// The stub of a context at `at`, if what it counts with is in reach: `lock inc
+/// [rip+calls]; mov r11, context; jmp [rip+0]; dispatch`.
+fn stub_code(at: usize, context: &Context) -> Option<Vec<u8>> {
+    let counts_at = std::ptr::from_ref(context.calls) as usize;
+    let distance = i32::try_from(counts_at.wrapping_sub(at + 8) as isize).ok()?;
+    let context = std::ptr::from_ref(context);
+    let mut code = vec![0xf0, 0x48, 0xff, 0x05];
+    code.extend(distance.to_le_bytes());
+    code.extend([0x49, 0xbb]);
     code.extend((context as u64).to_le_bytes());
     let dispatch: extern "C" fn() = dispatch;
     code.extend(midair_arch::x86_64::jumps::absolute(
         dispatch as usize as u64,
     ));
     debug_assert_eq!(code.len(), STUB);
-    code
+    Some(code)
 }
 
 /// Replaces `target` by a closure. `make` gets the callable original and
@@ -338,20 +353,35 @@ fn context_of<F: FnPtr, C: Closure<F>>(
         // SAFETY: the caller's promise.
         drop(unsafe { Box::from_raw(closure.cast::<C>()) });
     }
+    let memory = |source| Error::Memory {
+        target: target as usize,
+        source,
+    };
+    let mut locked = registry();
+    let arena = &mut locked.store.arena;
+    let stub = arena
+        .code_if_possible_near(Lifetime::Freed, target as usize, STUB)
+        .map_err(memory)?;
+    let calls = arena
+        .slot(Lifetime::Freed, Reach::Of(stub))
+        .map_err(memory)?;
+    calls.store(0, Ordering::Release);
+    drop(locked);
     let context: &'static Context = Box::leak(Box::new(Context {
         thunk: C::thunk().address(),
         original: original as usize,
-        calls: AtomicUsize::new(0),
+        calls,
         closure: UnsafeCell::new(Box::into_raw(Box::new(closure)).cast()),
         drop_closure: drop_closure::<C>,
         dropped: AtomicBool::new(false),
     }));
-    let mut keeper = Keeper {
+    let keeper = Keeper {
         context: Inverted::new(std::ptr::from_ref(context) as usize),
-        stub: Inverted::new(0),
+        stub: Inverted::new(stub),
     };
-    let stub = registry().add_code(target as usize, stub_code(context))?;
-    keeper.stub = Inverted::new(stub);
+    let out_of_reach = || memory(io::Error::from_raw_os_error(libc::ENOMEM));
+    let code = stub_code(stub, context).ok_or_else(out_of_reach)?;
+    registry().write_code(stub, code)?;
     Ok((stub as *const (), keeper))
 }
 

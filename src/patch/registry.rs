@@ -12,7 +12,7 @@ use super::reclaim::Due;
 use super::site::{Layer, Site};
 use super::staged::Store;
 use crate::Error;
-use crate::memory::arena::{Arena, Lifetime};
+use crate::memory::arena::Arena;
 use crate::symbols::module_at;
 use crate::threads::count::{self, Alone};
 use crate::threads::live::{self, Change};
@@ -155,19 +155,12 @@ impl Registry {
         Ok((LayerId { target, id }, original))
     }
 
-    /// Puts `code` into memory near `target`.
-    pub(super) fn add_code(&mut self, target: usize, code: Vec<u8>) -> Result<usize, Error> {
-        let memory = |source| Error::Memory { target, source };
-        let at = self
-            .store
-            .arena
-            .code_if_possible_near(Lifetime::Freed, target, code.len())
-            .map_err(memory)?;
+    /// Writes `code` to the arena.
+    pub(super) fn write_code(&mut self, at: usize, code: Vec<u8>) -> Result<(), Error> {
         self.store.staged.push(at, code);
         self.store
             .write(&Alone::new(count::alone))
-            .map_err(|source| Error::Write { source, also: None })?;
-        Ok(at)
+            .map_err(|source| Error::Write { source, also: None })
     }
 
     /// What the layer is, unless it is gone.
