@@ -1,19 +1,25 @@
-//! Compiles and links `fixtures/` into `libmidair_fixtures.so`, and
-//! `fixtures/cpp` into `libmidair_throws.so` if there is a C++ compiler.
+//! Compiles and links `fixtures/` into `libmidair_fixtures.so`, `many/` into
+//! `libmidair_many.so`, and `fixtures/cpp` into `libmidair_throws.so` if there
+//! is a C++ compiler.
 
 use crate::link;
 use std::fs;
 use std::path::Path;
 
-/// Builds the library in the folder `out`.
+/// Builds both libraries in the folder `out`.
 ///
 /// Each source is an object of its own and there is no link-time
 /// optimisation: a driver must really call the function it drives.
 pub(crate) fn build(out: &Path) {
-    println!("cargo::rerun-if-changed=fixtures");
-    let mut sources: Vec<_> = fs::read_dir("fixtures")
-        .expect("the folder fixtures can be read")
-        .map(|entry| entry.expect("an entry of fixtures can be read").path())
+    shared_object("fixtures", &out.join("libmidair_fixtures.so"));
+    shared_object("many", &out.join("libmidair_many.so"));
+}
+
+fn shared_object(folder: &str, library: &Path) {
+    println!("cargo::rerun-if-changed={folder}");
+    let mut sources: Vec<_> = fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("failed to read {folder}: {error}"))
+        .map(|entry| entry.expect("an entry of a folder can be read").path())
         .filter(|path| {
             path.extension()
                 .is_some_and(|kind| kind == "S" || kind == "c")
@@ -21,14 +27,13 @@ pub(crate) fn build(out: &Path) {
         .collect();
     sources.sort();
 
-    let library = out.join("libmidair_fixtures.so");
     let mut command = link::compiler();
     command
         .args(["-g", "-Wall", "-Wextra", "-shared", "-Wl,-Bsymbolic"])
         .args(sources)
-        .arg(link::soname(&library))
+        .arg(link::soname(library))
         .arg("-o")
-        .arg(&library);
+        .arg(library);
     link::run(command);
 }
 

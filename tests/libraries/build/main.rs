@@ -1,8 +1,9 @@
 //! Makes the shared objects that the tests patch, in `OUT_DIR`:
-//! `libmidair_z.so`, `libmidair_sqlite3.so` and `libmidair_fixtures.so`.
+//! `libmidair_z.so`, `libmidair_sqlite3.so`, `libmidair_fixtures.so` and
+//! `libmidair_many.so`.
 //!
 //! The first two are the static archives that `libz-sys` and `libsqlite3-sys`
-//! have compiled, linked whole; the third is `fixtures/`. None is stripped, so
+//! have compiled, linked whole; the others are `fixtures/` and `many/`. None is stripped, so
 //! that functions which are `static` in C keep their names in `.symtab`, as
 //! they do in a program that somebody is working on.
 //!

@@ -7,6 +7,7 @@
 //! - [`workload`] runs a library, ours or the system's, and gives a [`Digest`]
 //!   of all that came out: the same before and after patching.
 //! - [`shapes`] is the table of the fixtures and what each must return.
+//! - [`many`](mod@many) are ten thousand functions, for big transactions.
 //!
 //! The executable that uses this crate links none of these libraries. They are
 //! in the process only once something loads them, and only once per path.
@@ -14,6 +15,8 @@
 mod digest;
 mod error;
 mod functions;
+#[cfg(target_arch = "x86_64")]
+pub mod many;
 pub mod shapes;
 mod temporary;
 pub mod workload;
@@ -46,6 +49,12 @@ pub fn fixtures() -> &'static Path {
 /// `None` where there was no C++ compiler, of which the build warns.
 pub fn throws() -> Option<&'static Path> {
     option_env!("MIDAIR_THROWS").map(Path::new)
+}
+
+/// The functions of [`many`](mod@many).
+#[cfg(target_arch = "x86_64")]
+pub fn many() -> &'static Path {
+    Path::new(concat!(env!("OUT_DIR"), "/libmidair_many.so"))
 }
 
 /// The system's library of the file name `name` (`libz.so.1`), if it is in one
