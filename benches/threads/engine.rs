@@ -1,5 +1,6 @@
 //! The ways of patching that are compared.
 
+use midair::Consistency;
 use midair_libraries::many::Number;
 use std::time::{Duration, Instant};
 
@@ -10,17 +11,20 @@ pub(crate) enum Engine {
     Control,
     /// midair, each function on its own.
     Immediate,
+    /// midair, all functions at one instant.
+    Atomic,
     /// `detour`, with all other threads stopped.
     Detour,
 }
 
 impl Engine {
-    pub(crate) const ALL: [Self; 3] = [Self::Control, Self::Immediate, Self::Detour];
+    pub(crate) const ALL: [Self; 4] = [Self::Control, Self::Immediate, Self::Atomic, Self::Detour];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Control => "control",
             Self::Immediate => "midair Immediate",
+            Self::Atomic => "midair Atomic",
             Self::Detour => "detour 0.10",
         }
     }
@@ -34,10 +38,8 @@ impl Engine {
     pub(crate) fn start(self, groups: Vec<&'static [Number]>) -> Box<dyn Installer> {
         match self {
             Self::Control => Box::new(Nobody),
-            Self::Immediate => Box::new(Midair {
-                groups,
-                patches: Vec::new(),
-            }),
+            Self::Immediate => Midair::start(groups, Consistency::Immediate),
+            Self::Atomic => Midair::start(groups, Consistency::Atomic),
             Self::Detour => Box::new(Detour::new(&groups)),
         }
     }
@@ -81,7 +83,18 @@ impl Installer for Nobody {
 
 struct Midair {
     groups: Vec<&'static [Number]>,
+    consistency: Consistency,
     patches: Vec<midair::RawPatch>,
+}
+
+impl Midair {
+    fn start(groups: Vec<&'static [Number]>, consistency: Consistency) -> Box<dyn Installer> {
+        Box::new(Self {
+            groups,
+            consistency,
+            patches: Vec::new(),
+        })
+    }
 }
 
 impl Installer for Midair {
@@ -92,7 +105,8 @@ impl Installer for Midair {
             transaction.patch_raw(function as *const (), move |_| to);
         }
         // SAFETY: of the same type; the workers know of both results.
-        self.patches = unsafe { transaction.commit() }.map_err(|e| e.to_string())?;
+        let committed = unsafe { transaction.commit(self.consistency) };
+        self.patches = committed.map_err(|e| e.to_string())?.patches;
         Ok(())
     }
 

@@ -11,6 +11,8 @@ type Result = std::result::Result<Measured, String>;
 const INSTALL: u64 = 20_000;
 /// How many times faster than `detour` that has to be.
 const TIMES: u64 = 500;
+/// Median of an atomic install of 10,000 functions, for each of them.
+const EACH: u64 = 2_000;
 /// How much longer than in the control run the workers' p99 may be.
 const PAUSE: u64 = 100_000;
 
@@ -139,6 +141,9 @@ fn targets(results: &[(Cell, Result)]) {
         if (cell.threads, cell.functions) == (512, 1) {
             install(results, *cell, measured);
         }
+        if (cell.engine, cell.functions) == (Engine::Atomic, 10_000) {
+            each(*cell, measured);
+        }
         if let Some(control) = beside(results, *cell, Engine::Control) {
             pause(*cell, measured, control);
         }
@@ -168,6 +173,21 @@ fn install(results: &[(Cell, Result)], cell: Cell, measured: &Measured) {
         ),
         None => say(false, format_args!("{cell}: detour has no result")),
     }
+}
+
+fn each(cell: Cell, measured: &Measured) {
+    let Some(median) = percentile(&measured.installs, 50) else {
+        return say(false, format_args!("{cell}: nothing was installed"));
+    };
+    let each = median / cell.functions as u64;
+    say(
+        each < EACH,
+        format_args!(
+            "{cell}: median {} a function, under {}",
+            time(each),
+            time(EACH)
+        ),
+    );
 }
 
 /// The p99 of all turns, which is the target, and that of the pauses, which is
