@@ -197,6 +197,14 @@ fn pause(cell: Cell, measured: &Measured, control: &Measured) {
         ("turns", (&measured.gaps.gaps, &control.gaps.gaps)),
         ("pauses", (&measured.gaps.pauses, &control.gaps.pauses)),
     ] {
+        if measured.gaps.gaps.is_empty() || control.gaps.gaps.is_empty() {
+            say(
+                false,
+                format_args!("{cell}: it was ended before the workers' {what} were known"),
+            );
+            continue;
+        }
+        // No pause at all is a short one.
         let p99 = |histogram| at(histogram, 0.99).unwrap_or(0);
         let (here, there) = (p99(of.0), p99(of.1));
         say(
