@@ -1,6 +1,6 @@
 //! Compiles and links `fixtures/` into `libmidair_fixtures.so`, `many/` into
-//! `libmidair_many.so`, and `fixtures/cpp` into `libmidair_throws.so` if there is
-//! a C++ compiler.
+//! `libmidair_many.so`, and `fixtures/cpp` into `libmidair_throws.so` if there
+//! is a C++ compiler.
 
 use crate::link;
 use std::fs;

@@ -3,13 +3,13 @@
 //! `libmidair_many.so`.
 //!
 //! The first two are the static archives that `libz-sys` and `libsqlite3-sys`
-//! have compiled, linked whole; the others are `fixtures/` and `many/`. None is stripped, so
-//! that functions which are `static` in C keep their names in `.symtab`, as
-//! they do in a program that somebody is working on.
+//! have compiled, linked whole; the others are `fixtures/` and `many/`. None is
+//! stripped, so that functions which are `static` in C keep their names in
+//! `.symtab`, as they do in a program that somebody is working on.
 //!
 //! Needs a C compiler and its linker, nothing else. Does not look for, or
 //! fall back to, what the system has installed. With a C++ compiler there is a
-//! fourth, `libmidair_throws.so`; without one, a warning.
+//! fifth, `libmidair_throws.so`; without one, a warning.
 
 mod fixtures;
 mod link;
