@@ -13,11 +13,6 @@ use std::time::{Duration, Instant};
 
 /// Groups of functions that are patched by turns: each prologue has its own.
 const GROUPS: usize = 5;
-<<<<<<< HEAD
-/// A cell that takes longer is ended.
-const LIMIT: Duration = Duration::from_secs(25);
-=======
->>>>>>> stress
 /// A commit that takes longer is told at once, in case that the cell is ended.
 const LONG: u64 = 50_000_000;
 
@@ -88,11 +83,7 @@ impl Cell {
             if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
                 break Some(status);
             }
-<<<<<<< HEAD
-            if start.elapsed() > LIMIT {
-=======
             if start.elapsed() > self.limit() {
->>>>>>> stress
                 child
                     .kill()
                     .and_then(|()| child.wait())
@@ -108,11 +99,7 @@ impl Cell {
             Some(_) => {}
             None => measured
                 .failed
-<<<<<<< HEAD
-                .push(format!("ended after {} s", LIMIT.as_secs())),
-=======
                 .push(format!("ended after {} s", self.limit().as_secs())),
->>>>>>> stress
         }
         Ok(measured)
     }
@@ -127,12 +114,6 @@ impl Cell {
         })
     }
 
-<<<<<<< HEAD
-    /// At most so many rounds.
-    fn rounds(self) -> usize {
-        match self.engine {
-            Engine::Detour if self.threads >= 500 => 2, // seconds each
-=======
     /// A cell that takes longer is ended. The target is a ratio to what detour
     /// takes for one function under 512 threads, so that one may take its time.
     fn limit(self) -> Duration {
@@ -144,7 +125,6 @@ impl Cell {
     fn rounds(self) -> usize {
         match self.engine {
             Engine::Detour if self.threads >= 500 => 1, // seconds each
->>>>>>> stress
             _ => usize::MAX,
         }
     }

@@ -1,9 +1,6 @@
 //! The ways of patching that are compared.
 
-<<<<<<< HEAD
-=======
 use midair::Consistency;
->>>>>>> stress
 use midair_libraries::many::Number;
 use std::time::{Duration, Instant};
 
@@ -14,30 +11,20 @@ pub(crate) enum Engine {
     Control,
     /// midair, each function on its own.
     Immediate,
-<<<<<<< HEAD
-=======
     /// midair, all functions at one instant.
     Atomic,
->>>>>>> stress
     /// `detour`, with all other threads stopped.
     Detour,
 }
 
 impl Engine {
-<<<<<<< HEAD
-    pub(crate) const ALL: [Self; 3] = [Self::Control, Self::Immediate, Self::Detour];
-=======
     pub(crate) const ALL: [Self; 4] = [Self::Control, Self::Immediate, Self::Atomic, Self::Detour];
->>>>>>> stress
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Control => "control",
             Self::Immediate => "midair Immediate",
-<<<<<<< HEAD
-=======
             Self::Atomic => "midair Atomic",
->>>>>>> stress
             Self::Detour => "detour 0.10",
         }
     }
@@ -51,15 +38,8 @@ impl Engine {
     pub(crate) fn start(self, groups: Vec<&'static [Number]>) -> Box<dyn Installer> {
         match self {
             Self::Control => Box::new(Nobody),
-<<<<<<< HEAD
-            Self::Immediate => Box::new(Midair {
-                groups,
-                patches: Vec::new(),
-            }),
-=======
             Self::Immediate => Midair::start(groups, Consistency::Immediate),
             Self::Atomic => Midair::start(groups, Consistency::Atomic),
->>>>>>> stress
             Self::Detour => Box::new(Detour::new(&groups)),
         }
     }
@@ -103,11 +83,6 @@ impl Installer for Nobody {
 
 struct Midair {
     groups: Vec<&'static [Number]>,
-<<<<<<< HEAD
-    patches: Vec<midair::RawPatch>,
-}
-
-=======
     consistency: Consistency,
     patches: Vec<midair::RawPatch>,
 }
@@ -122,7 +97,6 @@ impl Midair {
     }
 }
 
->>>>>>> stress
 impl Installer for Midair {
     fn install(&mut self, group: usize) -> Result<(), String> {
         let to = stand_in as Number as *const ();
@@ -131,14 +105,8 @@ impl Installer for Midair {
             transaction.patch_raw(function as *const (), move |_| to);
         }
         // SAFETY: of the same type; the workers know of both results.
-<<<<<<< HEAD
-        self.patches = unsafe { transaction.commit(midair::Consistency::Immediate) }
-            .map_err(|e| e.to_string())?
-            .patches;
-=======
         let committed = unsafe { transaction.commit(self.consistency) };
         self.patches = committed.map_err(|e| e.to_string())?.patches;
->>>>>>> stress
         Ok(())
     }
 

@@ -108,11 +108,7 @@ pub(crate) fn work(phase: &Phase, functions: &[Number], first: usize) {
     };
     // No lock: threads that queue for one while others are busy take turns.
     while phase.phase.load(Ordering::Relaxed) == WAIT {
-<<<<<<< HEAD
-        std::thread::sleep(Duration::from_millis(1));
-=======
         std::thread::sleep(Duration::from_millis(50));
->>>>>>> stress
     }
     (0..functions.len().div_ceil(CALLS)).for_each(|_| turn());
     phase.ready.fetch_add(1, Ordering::Release);

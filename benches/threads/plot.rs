@@ -39,10 +39,7 @@ fn color(engine: Engine) -> RGBColor {
     match engine {
         Engine::Control => RGBColor(120, 120, 120),
         Engine::Immediate => RGBColor(0, 110, 190),
-<<<<<<< HEAD
-=======
         Engine::Atomic => RGBColor(0, 150, 90),
->>>>>>> stress
         Engine::Detour => RGBColor(200, 60, 40),
     }
 }

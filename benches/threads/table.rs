@@ -11,11 +11,8 @@ type Result = std::result::Result<Measured, String>;
 const INSTALL: u64 = 20_000;
 /// How many times faster than `detour` that has to be.
 const TIMES: u64 = 500;
-<<<<<<< HEAD
-=======
 /// Median of an atomic install of 10,000 functions, for each of them.
 const EACH: u64 = 2_000;
->>>>>>> stress
 /// How much longer than in the control run the workers' p99 may be.
 const PAUSE: u64 = 100_000;
 
@@ -144,12 +141,9 @@ fn targets(results: &[(Cell, Result)]) {
         if (cell.threads, cell.functions) == (512, 1) {
             install(results, *cell, measured);
         }
-<<<<<<< HEAD
-=======
         if (cell.engine, cell.functions) == (Engine::Atomic, 10_000) {
             each(*cell, measured);
         }
->>>>>>> stress
         if let Some(control) = beside(results, *cell, Engine::Control) {
             pause(*cell, measured, control);
         }
@@ -181,8 +175,6 @@ fn install(results: &[(Cell, Result)], cell: Cell, measured: &Measured) {
     }
 }
 
-<<<<<<< HEAD
-=======
 fn each(cell: Cell, measured: &Measured) {
     let Some(median) = percentile(&measured.installs, 50) else {
         return say(false, format_args!("{cell}: nothing was installed"));
@@ -198,7 +190,6 @@ fn each(cell: Cell, measured: &Measured) {
     );
 }
 
->>>>>>> stress
 /// The p99 of all turns, which is the target, and that of the pauses, which is
 /// harder: ordinary turns do not count in it.
 fn pause(cell: Cell, measured: &Measured, control: &Measured) {
@@ -206,8 +197,6 @@ fn pause(cell: Cell, measured: &Measured, control: &Measured) {
         ("turns", (&measured.gaps.gaps, &control.gaps.gaps)),
         ("pauses", (&measured.gaps.pauses, &control.gaps.pauses)),
     ] {
-<<<<<<< HEAD
-=======
         if measured.gaps.gaps.is_empty() || control.gaps.gaps.is_empty() {
             say(
                 false,
@@ -216,7 +205,6 @@ fn pause(cell: Cell, measured: &Measured, control: &Measured) {
             continue;
         }
         // No pause at all is a short one.
->>>>>>> stress
         let p99 = |histogram| at(histogram, 0.99).unwrap_or(0);
         let (here, there) = (p99(of.0), p99(of.1));
         say(
