@@ -20,7 +20,7 @@ use super::ask::{Answer, Asked, Refused, USUAL, ask};
 use super::own_memory;
 use super::sleeper;
 use super::tasks::{self, Kind, Task, Tid};
-use super::view::{STACKS, Seen, View, stacks_missing};
+use super::view::{STACKS, Seen, View, end_of_alternate_stack, stacks_missing};
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
@@ -203,6 +203,8 @@ struct Pending {
     questions: u32,
     capacity: usize,
     others: Vec<usize>,
+    /// Where the alternate stack that it is on ends, or 0.
+    end: usize,
     why: Why,
 }
 
@@ -238,6 +240,7 @@ impl Pending {
             questions: 0,
             capacity: USUAL,
             others: Vec::new(),
+            end: 0,
             why: Why::Restless,
         }
     }
@@ -337,7 +340,7 @@ impl Pending {
             self.why = Why::Blocks;
             return Ok(Turn::Later);
         }
-        match ask(self.tid, self.wish, self.capacity, &self.others) {
+        match ask(self.tid, self.wish, self.capacity, &self.others, self.end) {
             Ok(asked) => {
                 self.questions += 1;
                 self.why = Why::NoAnswer;
@@ -365,6 +368,7 @@ impl Pending {
             Answer::Copied(registers, stacks) => (registers, stacks),
             Answer::Deeper => {
                 self.asked = None;
+                self.end = 0;
                 self.capacity *= 4;
                 return self.again(self.capacity <= patience.deepest, patience);
             }
@@ -394,6 +398,7 @@ impl Pending {
             let main = &stacks[0];
             self.others.retain(|sp| !main.contains(*sp));
             self.others.push(*missing);
+            self.end = end_of_alternate_stack(main).unwrap_or(0);
             if self.others.len() >= STACKS {
                 self.others = vec![*missing];
             }

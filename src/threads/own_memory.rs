@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
 use super::system_call::{copy_readable, error, process_id};
+use super::view::end_of_alternate_stack;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -89,6 +90,16 @@ impl Stretch {
         Some(stretch)
     }
 
+    /// Drops what is behind the alternate stack that it begins on; gives whether
+    /// the end of that is known and reached.
+    pub(super) fn cut(&mut self) -> bool {
+        let Some(end) = end_of_alternate_stack(self).filter(|end| *end <= self.end()) else {
+            return false;
+        };
+        self.words.truncate((end - self.start) / 8);
+        true
+    }
+
     fn from(start: usize, deepest: usize) -> Option<Stretch> {
         let mut words: Vec<usize> = Vec::new();
         let mut step = FIRST;
@@ -97,9 +108,12 @@ impl Stretch {
             words.resize(had + step / 8, 0);
             let got = read_words(start + 8 * had, &mut words[had..]);
             words.truncate(had + got);
-            if got < step / 8 {
-                return Some(Stretch { start, words });
+            let mut stretch = Stretch { start, words };
+            let is_end = got < step / 8;
+            if stretch.cut() || is_end {
+                return Some(stretch);
             }
+            words = stretch.words;
             if words.len() * 8 >= deepest {
                 return None;
             }
@@ -108,7 +122,10 @@ impl Stretch {
     }
 }
 
+/// Bytes below rsp that a function may use (System V ABI).
+pub(super) const RED_ZONE: usize = 128;
+
 /// The lowest address below `sp` that a function may use: the red zone's.
 pub(crate) fn lowest(sp: usize) -> usize {
-    sp.saturating_sub(128) & !7
+    sp.saturating_sub(RED_ZONE) & !7
 }
