@@ -222,8 +222,5 @@ unsafe fn copied(page: &Page, number: usize, from: usize, stacks: usize, used: u
         room = page.end - from;
     }
     // SAFETY: the room is the page's.
-    match unsafe { copy_readable(page.process, from, stacks + used, room) } {
-        Ok(got) => got,
-        Err(_) => 0,
-    }
+    unsafe { copy_readable(page.process, from, stacks + used, room) }.unwrap_or_default()
 }

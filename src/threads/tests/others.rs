@@ -75,7 +75,8 @@ fn interrupted_function_is_found_through_a_handler(sleep: bool) {
         }
         assert_eq!(end, End::Complete);
         let start = is_interrupted as *const () as usize;
-        assert!(view.points_into_any(&[start..start + 32]));
+        let code = start..start + 32;
+        assert!(view.points_into_any(std::slice::from_ref(&code)));
     }
     LEAVE.store(true, Ordering::SeqCst);
     wait_until("it has left", || !IN_HANDLER.load(Ordering::SeqCst));
