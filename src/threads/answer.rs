@@ -13,8 +13,8 @@
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
-use super::own_memory::lowest;
 use super::registers::{COUNT, IN_CONTEXT, SP};
+use super::stretch::lowest;
 use super::system_call::copy_readable;
 use super::view::STACKS;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};

@@ -8,8 +8,8 @@
 
 use super::answer::{Page, SLOTS, Slot, TICKETS, Wish, phase, slots, value};
 use super::front;
-use super::own_memory::Stretch;
 use super::registers::Registers;
+use super::stretch::Stretch;
 use super::system_call::{error, process_id};
 use super::tasks::Tid;
 use super::view::STACKS;
@@ -25,6 +25,7 @@ const RESIDENT: usize = 8;
 
 /// A question on its way.
 pub(super) struct Asked {
+    tid: Tid,
     number: usize,
     ticket: u64,
 }
@@ -61,7 +62,7 @@ pub(super) fn ask(
     end: usize,
 ) -> Result<Asked, Refused> {
     let signal = front::ensure().map_err(Refused::Failed)?;
-    let asked = Asked::claim().ok_or(Refused::Busy)?;
+    let asked = Asked::claim(tid).ok_or(Refused::Busy)?;
     let page = asked.page(capacity).map_err(Refused::Failed)?;
     let process = process_id();
     // SAFETY: claimed by us; nobody else touches the page until it is asked.
@@ -94,12 +95,16 @@ impl Asked {
         self.ticket << phase::BITS | phase
     }
 
-    fn claim() -> Option<Asked> {
+    fn claim(tid: Tid) -> Option<Asked> {
         (0..SLOTS).find_map(|number| {
             let slot = &slots()[number];
             let state = slot.state.load(Ordering::Relaxed);
             let ticket = state >> phase::BITS;
-            let asked = Asked { number, ticket };
+            let asked = Asked {
+                tid,
+                number,
+                ticket,
+            };
             let (free, claimed) = (asked.in_phase(phase::FREE), asked.in_phase(phase::CLAIMED));
             let taken = state == free
                 && slot
@@ -171,7 +176,7 @@ impl Asked {
             let is_last = number == STACKS - 1 || head.others[number] == 0;
             let is_full = used >= head.capacity & !7;
             let is_limited = number == 0 && start + length == head.end;
-            let is_whole = stretch.cut();
+            let is_whole = stretch.cut(self.tid);
             if is_full && !(is_whole && is_last) || is_limited && !is_whole {
                 return Answer::Deeper;
             }

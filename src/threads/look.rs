@@ -20,7 +20,7 @@ use super::ask::{Answer, Asked, Refused, USUAL, ask};
 use super::own_memory;
 use super::sleeper;
 use super::tasks::{self, Kind, Task, Tid};
-use super::view::{STACKS, Seen, View, end_of_alternate_stack, stacks_missing};
+use super::view::{STACKS, Seen, View, stacks_missing};
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
@@ -398,7 +398,7 @@ impl Pending {
             let main = &stacks[0];
             self.others.retain(|sp| !main.contains(*sp));
             self.others.push(*missing);
-            self.end = end_of_alternate_stack(main).unwrap_or(0);
+            self.end = main.known_end(self.tid).unwrap_or(0);
             if self.others.len() >= STACKS {
                 self.others = vec![*missing];
             }

@@ -8,8 +8,9 @@
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
-use super::own_memory::{self, Stretch};
+use super::own_memory;
 use super::registers::Registers;
+use super::stretch::Stretch;
 use super::tasks::{self, BUFFER, Switches, TaskFile, Tid};
 use super::view::{STACKS, Seen, View, stacks_missing};
 use std::io;
@@ -53,7 +54,7 @@ pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
         Sleep::In(asleep) => asleep,
     };
     let vfork = asleep.waits_for_child();
-    let stacks = stacks(asleep.sp, deepest);
+    let stacks = stacks(tid, asleep.sp, deepest);
     match sleep(&call)? {
         Sleep::Gone => return Ok(Look::Gone),
         Sleep::In(after) if after == asleep => {}
@@ -88,13 +89,13 @@ fn switches(status: &TaskFile) -> io::Result<Option<Switches>> {
 
 /// All stacks from `sp` on that signal frames connect; none if they are deeper
 /// than that.
-fn stacks(sp: usize, deepest: usize) -> Option<Vec<Stretch>> {
-    let mut stacks = vec![Stretch::of_stack(sp, deepest)?];
+fn stacks(tid: Tid, sp: usize, deepest: usize) -> Option<Vec<Stretch>> {
+    let mut stacks = vec![Stretch::of_stack(sp, deepest, tid)?];
     while stacks.len() < STACKS {
         let Some(next) = stacks_missing(&stacks).first().copied() else {
             return Some(stacks);
         };
-        let stretch = Stretch::of_stack(next, deepest)?;
+        let stretch = Stretch::of_stack(next, deepest, tid)?;
         if !stretch.contains(next) {
             return Some(stacks);
         }

@@ -9,8 +9,9 @@
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
 use super::frames::Memory;
-use super::own_memory::{self, RED_ZONE, Stretch};
+use super::own_memory;
 use super::registers::{PC, Registers, SP};
+use super::stretch::Stretch;
 use super::tasks::Tid;
 use std::mem::offset_of;
 use std::ops::Range;
@@ -183,7 +184,7 @@ pub(super) fn contexts_in(stretch: &Stretch) -> Vec<Registers> {
 }
 
 /// Where the `ucontext_t` of each signal frame is.
-fn signal_frames_in(stretch: &Stretch) -> impl Iterator<Item = usize> + '_ {
+pub(super) fn signal_frames_in(stretch: &Stretch) -> impl Iterator<Item = usize> + '_ {
     const USER_CS: usize = 0x33;
     let context = offset_of!(libc::ucontext_t, uc_mcontext);
     // From the return address to the word with the segments, in words.
@@ -194,21 +195,6 @@ fn signal_frames_in(stretch: &Stretch) -> impl Iterator<Item = usize> + '_ {
         let is_frame = word & 0xffff == USER_CS && is_signal_return(stretch.words[first]);
         is_frame.then(|| stretch.start + 8 * (first + 1))
     })
-}
-
-/// The end of the alternate stack that this stretch begins on, if a signal frame
-/// there tells: what is mapped behind it may be anything, and much.
-pub(super) fn end_of_alternate_stack(stretch: &Stretch) -> Option<usize> {
-    let stack = offset_of!(libc::ucontext_t, uc_stack);
-    let field = |at: usize, offset: usize| stretch.word(at + stack + offset);
-    let ends = signal_frames_in(stretch).filter_map(|at| {
-        let start = field(at, offset_of!(libc::stack_t, ss_sp))?;
-        let end = start.checked_add(field(at, offset_of!(libc::stack_t, ss_size))?)?;
-        (start..end)
-            .contains(&(stretch.start + RED_ZONE))
-            .then_some(end)
-    });
-    ends.min()
 }
 
 /// Stack pointers that signal frames on `stacks` lead to and that are on none

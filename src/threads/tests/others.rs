@@ -4,6 +4,8 @@
 use super::{functions_on, in_child, look_at, tables, thread_that, view_of, wait_until};
 use crate::threads::frames::End;
 use crate::threads::look::Outcome;
+use crate::threads::own_memory;
+use crate::threads::stretch::Stretch;
 use crate::threads::tasks::{self, Kind};
 use crate::threads::view::{Seen, stacks_missing};
 use std::hint::black_box;
@@ -171,4 +173,18 @@ fn a_worker_of_io_uring_runs_nothing() {
         println!("workers {workers:?} of {tids:?}");
         workers.len() == 1 && tids.len() == 2
     });
+}
+
+#[test]
+fn a_stack_ends_where_the_thread_is_described() {
+    let (tid, thread) = thread_that(|| std::thread::sleep(Duration::from_millis(200)));
+    let view = view_of(tid);
+    let stretch = &view.stacks[0];
+    // glibc's description of a thread begins with its own address.
+    assert_eq!(own_memory::word(stretch.end()), Some(stretch.end()));
+    // The description of one thread does not end the stack of another.
+    let sp = view.registers.sp();
+    let longer = Stretch::of_stack(sp, 1 << 30, tid + 1).expect("less than a gigabyte");
+    assert!(longer.end() > stretch.end());
+    thread.join().expect("it does not panic");
 }
