@@ -19,8 +19,10 @@ use std::io;
 pub(super) enum Look {
     /// It slept throughout.
     Asleep(Box<View>),
-    /// It was running at one end or the other.
+    /// It was running.
     Awake,
+    /// It slept, but woke during the look.
+    Woke,
     /// There is no such thread any more.
     Gone,
     /// It sleeps, on more stack than one may read.
@@ -39,10 +41,16 @@ struct Asleep {
 
 /// Looks once.
 pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
-    let (Some(status), Some(call)) = (
-        TaskFile::open(tid, "status")?,
-        TaskFile::open(tid, "syscall")?,
-    ) else {
+    let Some(call) = TaskFile::open(tid, "syscall")? else {
+        return Ok(Look::Gone);
+    };
+    // The cheaper file first: it is all there is to know of a running thread.
+    match sleep(&call)? {
+        Sleep::Gone => return Ok(Look::Gone),
+        Sleep::Awake => return Ok(Look::Awake),
+        Sleep::In(_) => {}
+    }
+    let Some(status) = TaskFile::open(tid, "status")? else {
         return Ok(Look::Gone);
     };
     let Some(before) = switches(&status)? else {
@@ -50,7 +58,7 @@ pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
     };
     let asleep = match sleep(&call)? {
         Sleep::Gone => return Ok(Look::Gone),
-        Sleep::Awake => return Ok(Look::Awake),
+        Sleep::Awake => return Ok(Look::Woke),
         Sleep::In(asleep) => asleep,
     };
     let vfork = asleep.waits_for_child();
@@ -58,12 +66,12 @@ pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
     match sleep(&call)? {
         Sleep::Gone => return Ok(Look::Gone),
         Sleep::In(after) if after == asleep => {}
-        _ => return Ok(Look::Awake),
+        _ => return Ok(Look::Woke),
     }
     match switches(&status)? {
         None => return Ok(Look::Gone),
         Some(after) if after == before => {}
-        Some(_) => return Ok(Look::Awake),
+        Some(_) => return Ok(Look::Woke),
     }
     let Some(stacks) = stacks else {
         return Ok(Look::TooDeep);
