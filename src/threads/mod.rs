@@ -23,6 +23,7 @@ pub(crate) mod look;
 pub(crate) mod own_memory;
 pub(crate) mod registers;
 mod sleeper;
+pub(crate) mod stretch;
 pub(crate) mod sync;
 mod system_call;
 pub(crate) mod tasks;

@@ -229,15 +229,30 @@ fn threads_that_end_meanwhile_are_gone_and_none_is_missed() {
 #[test]
 #[ignore = "keeps all cores busy for seconds; run alone, with --release --nocapture"]
 fn a_sweep_over_512_busy_threads() {
-    let threads: Vec<_> = (0..512).map(|_| spinner()).collect();
+    let go = Arc::new(AtomicBool::new(false));
+    let threads: Vec<_> = (0..512)
+        .map(|_| {
+            let stop = Arc::new(AtomicBool::new(false));
+            let (go, told) = (Arc::clone(&go), Arc::clone(&stop));
+            let (tid, thread) = thread_that(move || {
+                while !go.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                spin(&told)
+            });
+            (tid, stop, thread)
+        })
+        .collect();
+    go.store(true, Ordering::Relaxed);
+    std::thread::sleep(Duration::from_secs(2));
     let tids: Vec<_> = threads.iter().map(|(tid, ..)| *tid).collect();
     let tables = tables();
-    for _ in 0..5 {
+    for _ in 0..3 {
         let (mut seen, mut unseen) = (0, 0);
         let started = Instant::now();
         sweep(
             &tids,
-            &Patience::of(Duration::from_secs(20)),
+            &Patience::of(Duration::from_secs(60)),
             |_, outcome| match outcome {
                 Outcome::Seen(view) => {
                     seen += 1;
