@@ -1,9 +1,11 @@
 //! What can go wrong, with the facts and a remedy.
 
+use crate::patch::Holdout;
 use crate::symbols::SymbolError;
 use midair_arch::Refusal;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 /// Why midair did not do what it was asked to. Unless an error says otherwise,
 /// nothing was written.
@@ -36,6 +38,22 @@ pub enum Error {
         /// What went wrong when the first entries were put back.
         also: Option<io::Error>,
     },
+    /// Some thread was inside of one of the functions all the time. Nothing has
+    /// changed.
+    NotQuiescent {
+        /// How long it was tried.
+        waited: Duration,
+        /// The threads, and what they are in.
+        inside: Vec<Holdout>,
+    },
+    /// The function is part of a [`Transition`](crate::Transition) that is not
+    /// complete.
+    InTransition {
+        /// Address of the function.
+        target: usize,
+    },
+    /// The transition was cancelled, or is over.
+    Cancelled,
     /// The threads of this process cannot be looked at.
     Threads {
         /// What the operating system said.
@@ -98,6 +116,22 @@ impl fmt::Display for Error {
                     None => Ok(()),
                 }
             }
+            Self::NotQuiescent { waited, inside } => {
+                write!(f, "not all threads were outside within {waited:?}: ")?;
+                for (n, holdout) in inside.iter().enumerate() {
+                    let separator = if n > 0 { "; " } else { "" };
+                    write!(f, "{separator}{holdout}")?;
+                }
+                f.write_str("; wait longer, or let them return first")
+            }
+            Self::InTransition { target } => write!(
+                f,
+                "the function at {target:#x} is part of a transition that is not complete; wait \
+                 for it or cancel it first"
+            ),
+            Self::Cancelled => f.write_str(
+                "the transition is over: complete, cancelled, or a patch of it was removed",
+            ),
             Self::Threads { source } => write!(
                 f,
                 "the threads of this process cannot be looked at: {source}; mount /proc and allow \

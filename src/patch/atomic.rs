@@ -57,6 +57,7 @@ impl Registry {
         let mut before = Vec::with_capacity(wanted.len());
         for &(layer, _) in wanted {
             self.retire_if_unloaded(layer.target);
+            self.check_transition(layer.target)?;
             before.push((layer, self.layer(layer)?.enabled));
         }
         let mut targets: Vec<usize> = wanted.iter().map(|(layer, _)| layer.target).collect();
@@ -152,7 +153,7 @@ pub(super) fn place(
     store: &mut Store,
     turns: &[Turn],
     item: &mut Item,
-    code: impl Fn(&Turn) -> Vec<u8>,
+    mut code: impl FnMut(&Turn) -> Vec<u8>,
 ) -> io::Result<()> {
     for turn in turns {
         let code = code(turn);

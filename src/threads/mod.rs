@@ -25,7 +25,7 @@ pub(crate) mod registers;
 mod sleeper;
 pub(crate) mod stretch;
 pub(crate) mod sync;
-mod system_call;
+pub(crate) mod system_call;
 pub(crate) mod tasks;
 pub(crate) mod trap;
 pub(crate) mod view;
