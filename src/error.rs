@@ -2,6 +2,7 @@
 
 use crate::patch::Holdout;
 use crate::symbols::SymbolError;
+use crate::threads::blocked::Blocked;
 use midair_arch::Refusal;
 use std::fmt;
 use std::io;
@@ -45,6 +46,14 @@ pub enum Error {
         waited: Duration,
         /// The threads, and what they are in.
         inside: Vec<Holdout>,
+    },
+    /// A thread blocks SIGTRAP and could not be made to let it through: it would
+    /// be killed in a function whose first bytes change.
+    TrapBlocked {
+        /// The id of the thread.
+        thread: i32,
+        /// Why it could not be made to.
+        why: String,
     },
     /// The function is part of a [`Transition`](crate::Transition) that is not
     /// complete.
@@ -124,6 +133,11 @@ impl fmt::Display for Error {
                 }
                 f.write_str("; wait longer, or let them return first")
             }
+            Self::TrapBlocked { thread, why } => write!(
+                f,
+                "thread {thread} blocks SIGTRAP and would be killed by a patch: {why}; unblock the \
+                 signal there"
+            ),
             Self::InTransition { target } => write!(
                 f,
                 "the function at {target:#x} is part of a transition that is not complete; wait \
@@ -159,6 +173,15 @@ impl std::error::Error for Error {
                 Some(source)
             }
             _ => None,
+        }
+    }
+}
+
+impl From<Blocked> for Error {
+    fn from(e: Blocked) -> Self {
+        match e {
+            Blocked::By { thread, why } => Self::TrapBlocked { thread, why },
+            Blocked::Unreadable(source) => Self::Threads { source },
         }
     }
 }

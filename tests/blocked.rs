@@ -7,7 +7,8 @@
 use midair_libraries::shapes::{Caution, Fixtures, Needs, SHAPES, Shape};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 const THREADS: u64 = 8;
 const CHILD: &str = "MIDAIR_BLOCKED_CHILD";
@@ -38,36 +39,65 @@ fn block_all() {
 fn stress() {
     let fixtures = Fixtures::load().unwrap();
     let shapes = shapes();
-    let each = cycles(20_000) / shapes.len() as u64 + 1;
-    for shape in &shapes {
-        let target = fixtures.address(shape.name).unwrap();
-        let done = AtomicBool::new(false);
-        let started = AtomicU64::new(0);
-        std::thread::scope(|scope| {
-            for thread in 0..THREADS {
-                let (done, started, fixtures) = (&done, &started, &fixtures);
-                scope.spawn(move || {
-                    block_all();
-                    started.fetch_add(1, Ordering::SeqCst);
-                    let mut n = thread;
-                    while !done.load(Ordering::Relaxed) {
-                        let got = fixtures.call(shape, n, 3).unwrap();
-                        assert_eq!(got, (shape.expected)(n, 3), "{}", shape.name);
-                        n += THREADS;
+    let each = cycles(6_000) / shapes.len() as u64 + 1;
+    // Looking a name up takes a lock: these threads shall not sleep.
+    let calls: Vec<extern "C" fn(u64, u64) -> u64> = shapes
+        .iter()
+        .map(|shape| {
+            let at = fixtures.address(shape.entry()).unwrap();
+            // SAFETY: a shape or its driver takes two integers.
+            unsafe { std::mem::transmute::<*const (), extern "C" fn(u64, u64) -> u64>(at) }
+        })
+        .collect();
+    let done = AtomicBool::new(false);
+    let current = AtomicUsize::new(0);
+    let blocked = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let _stop = Stop(&done);
+        for thread in 0..THREADS {
+            let (done, current, blocked) = (&done, &current, &blocked);
+            let (calls, shapes) = (&calls, &shapes);
+            scope.spawn(move || {
+                let mut n = thread;
+                let mut seen = usize::MAX;
+                while !done.load(Ordering::Relaxed) {
+                    let now = current.load(Ordering::SeqCst);
+                    if now != seen {
+                        block_all(); // again: it was made to let the signal through
+                        blocked.fetch_add(1, Ordering::SeqCst);
+                        seen = now;
                     }
-                });
-            }
-            while started.load(Ordering::SeqCst) < THREADS {
+                    let shape = shapes[now];
+                    let got = calls[now](n, 3);
+                    assert_eq!(got, (shape.expected)(n, 3), "{}", shape.name);
+                    n += THREADS;
+                }
+            });
+        }
+        for (number, shape) in shapes.iter().enumerate() {
+            let target = fixtures.address(shape.name).unwrap();
+            current.store(number, Ordering::SeqCst);
+            while blocked.load(Ordering::SeqCst) < (number + 1) * THREADS as usize {
                 std::thread::yield_now();
             }
+            // Masks are not read for each patch.
+            std::thread::sleep(Duration::from_millis(30));
             for _ in 0..each {
                 // SAFETY: a pass-through.
                 let patch = unsafe { midair::patch_raw(target, |original| original) };
                 drop(patch.unwrap_or_else(|e| panic!("{}: {e}", shape.name)));
             }
-            done.store(true, Ordering::SeqCst);
-        });
-        println!("{} survived", shape.name);
+            println!("{} survived", shape.name);
+        }
+    });
+}
+
+/// Ends the threads, also when a patch fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

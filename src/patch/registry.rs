@@ -15,6 +15,7 @@ use super::staged::Store;
 use crate::Error;
 use crate::memory::arena::Arena;
 use crate::symbols::module_at;
+use crate::threads::blocked;
 use crate::threads::count::{self, Alone};
 use crate::threads::live::{self, Change};
 use crate::threads::trap;
@@ -327,6 +328,9 @@ impl Registry {
         if !redirections.is_empty() {
             trap::ensure_handler().map_err(write_error)?;
             trap::redirect(redirections);
+            if !*alone && changes.iter().any(Change::may_trap) {
+                blocked::let_through()?;
+            }
         }
         for target in targets {
             if let Some(site) = self.sites.get(target) {

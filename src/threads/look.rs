@@ -117,6 +117,8 @@ impl fmt::Display for Unseen {
 const STEADY: Duration = Duration::from_millis(2);
 /// And how often it must have been seen so.
 const LOOKS: u32 = 3;
+/// How long a thread whose mask is to change must have slept to be let alone.
+const SLUMBER: Duration = Duration::from_millis(10);
 /// Questions to one thread because its stack was deeper, or led elsewhere.
 const QUESTIONS: u32 = 12;
 /// Pauses between rounds: from the first they double up to the last.
@@ -133,14 +135,14 @@ pub(crate) fn sweep(
     rounds(tids, Wish::Copy, patience, &mut each)
 }
 
-/// Lets SIGTRAP through in a thread that runs and blocks it; gives whether it
-/// does so now. A sleeper is not woken.
-pub(crate) fn unblock_trap(tid: Tid, patience: &Patience) -> io::Result<Result<(), Outcome>> {
-    let mut result = Ok(());
-    rounds(&[tid], Wish::UnblockTrap, patience, &mut |_, outcome| {
-        result = Err(outcome);
-    })?;
-    Ok(result)
+/// Lets SIGTRAP through in those of the threads that run and block it. Calls
+/// `each` for those in which it is not let through: a sleeper is not woken.
+pub(crate) fn unblock_traps(
+    tids: &[Tid],
+    patience: &Patience,
+    mut each: impl FnMut(Tid, Outcome),
+) -> io::Result<()> {
+    rounds(tids, Wish::UnblockTrap, patience, &mut each)
 }
 
 fn rounds(
@@ -201,6 +203,8 @@ struct Pending {
     running: Option<Running>,
     asked: Option<Question>,
     questions: u32,
+    /// Its voluntary switches when it was first seen asleep, and when that was.
+    asleep: Option<(u64, Instant)>,
     capacity: usize,
     others: Vec<usize>,
     /// Where the alternate stack that it is on ends, or 0.
@@ -240,6 +244,7 @@ impl Pending {
             running: None,
             asked: None,
             questions: 0,
+            asleep: None,
             capacity: USUAL,
             others: Vec::new(),
             end: 0,
@@ -279,9 +284,17 @@ impl Pending {
             // It may wake in time.
             self.why = Why::Asleep;
             self.running = None;
-            let task = tasks::status(self.tid)?;
-            let is_done = task.is_none_or(|task| !task.blocks_trap());
-            return Ok(if is_done { Turn::Done } else { Turn::Later });
+            let Some(task) = tasks::status(self.tid)?.filter(Task::blocks_trap) else {
+                return Ok(Turn::Done);
+            };
+            let voluntary = task.switches.voluntary;
+            let (same, since) = *self.asleep.get_or_insert((voluntary, Instant::now()));
+            if same != voluntary {
+                self.asleep = None; // it has been awake
+            } else if since.elapsed() >= SLUMBER {
+                return self.unseen(Why::Asleep);
+            }
+            return Ok(Turn::Later);
         }
         let sp = view.registers.sp();
         if !view.stacks.first().is_some_and(|stack| stack.contains(sp)) {

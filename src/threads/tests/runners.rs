@@ -2,7 +2,7 @@
 
 use super::{functions_on, look_at, look_for, tables, thread_that, view_of, wait_until};
 use crate::threads::frames::End;
-use crate::threads::look::{Outcome, Patience, Why, sweep, unblock_trap};
+use crate::threads::look::{Outcome, Patience, Why, sweep, unblock_traps};
 use crate::threads::tasks;
 use crate::threads::view::Seen;
 use std::hint::black_box;
@@ -118,9 +118,15 @@ fn a_thread_that_blocks_all_that_glibc_lets_it_answers() {
     });
     assert_eq!(view_of(tid).seen, Seen::Running);
     // And lets SIGTRAP through when it is asked to.
-    unblock_trap(tid, &Patience::of(Duration::from_secs(5)))
-        .expect("/proc is there")
-        .expect("it runs");
+    let mut result = Ok(());
+    unblock_traps(
+        &[tid],
+        &Patience::of(Duration::from_secs(5)),
+        |_, outcome| result = Err(outcome),
+    )
+    .map(|()| result)
+    .expect("/proc is there")
+    .expect("it runs");
     let task = tasks::status(tid).unwrap().unwrap();
     assert!(!task.blocks_trap());
     assert!(task.blocks(libc::SIGUSR1));
