@@ -162,48 +162,83 @@ fn reads(word: u32, kind: Kind, register: u32) -> bool {
     }
 }
 
+/// The forms of loads and stores whose fields are told apart.
+enum Access {
+    /// `ldp`, `stp` and their kin.
+    Pair,
+    /// One register and a base; with an index, or an offset.
+    Single { is_indexed: bool },
+    /// Exclusives, atomics, vectors of many registers, ….
+    Other,
+}
+
+impl Access {
+    fn of(word: u32) -> Self {
+        if word & 0x3a00_0000 == 0x2800_0000 {
+            return Self::Pair;
+        }
+        let is_scaled = word & 0x3b00_0000 == 0x3900_0000;
+        let is_unscaled = word & 0x3b20_0000 == 0x3800_0000;
+        let is_indexed = word & 0x3b20_0c00 == 0x3820_0800;
+        match is_scaled || is_unscaled || is_indexed {
+            true => Self::Single { is_indexed },
+            false => Self::Other,
+        }
+    }
+}
+
+/// Loads and stores of vectors have no general register but for addresses.
+fn is_vector(word: u32) -> bool {
+    word & (1 << 26) != 0
+}
+
 fn load_or_store_reads(word: u32, [d, n, a, m]: [bool; 4]) -> bool {
-    let is_vector = word & (1 << 26) != 0;
-    let is_load = word & (1 << 22) != 0;
-    let is_pair = word & 0x3a00_0000 == 0x2800_0000;
-    if is_pair {
-        return n || !is_load && !is_vector && (d || a);
+    let is_general = !is_vector(word);
+    match Access::of(word) {
+        Access::Pair => {
+            let stores = word & (1 << 22) == 0;
+            n || is_general && stores && (d || a)
+        }
+        Access::Single { is_indexed } => {
+            let stores = word & 0x00c0_0000 == 0;
+            n || is_indexed && m || is_general && stores && d
+        }
+        Access::Other => n || m || is_general && (d || a),
     }
-    let is_single = word & 0x3a00_0000 == 0x3800_0000;
-    let has_offset = word & (1 << 24) != 0;
-    let is_plain = has_offset || word & (1 << 21) == 0;
-    let is_indexed = !has_offset && word & 0x0020_0c00 == 0x0020_0800;
-    if is_single && (is_plain || is_indexed) {
-        let stores = word & 0x00c0_0000 == 0 && !is_vector;
-        return n || is_indexed && m || stores && d;
+}
+
+fn load_writes(word: u32, d: bool, a: bool) -> bool {
+    if is_vector(word) {
+        return false;
     }
-    n || m || !is_vector && (d || a)
+    match Access::of(word) {
+        Access::Pair => word & (1 << 22) != 0 && (d || a),
+        Access::Single { .. } => {
+            let is_load = word & 0x00c0_0000 != 0;
+            let is_prefetch = word & 0xc0c0_0000 == 0xc080_0000;
+            d && is_load && !is_prefetch
+        }
+        Access::Other => false,
+    }
 }
 
 /// Whether `word` certainly writes all of `register` and nothing read it
 /// before.
 fn writes(word: u32, kind: Kind, register: u32) -> bool {
-    if rd(word) != register {
-        return false;
-    }
+    let d = rd(word) == register;
     match kind {
-        Kind::Address { .. } => return true,
-        Kind::Literal { size, .. } => return word & (1 << 26) == 0 && size != 0,
+        Kind::Address { .. } => return d,
+        Kind::Literal { size, .. } => return d && !is_vector(word) && size != 0,
         Kind::Plain => {}
         _ => return false,
     }
     match (word >> 25) & 0xf {
-        0b1000 | 0b1001 => true,
-        0b0100 | 0b0110 | 0b1100 | 0b1110 => {
-            // ldr with an unsigned offset, prfm apart; the first of ldp.
-            let is_load = word & 0x3f40_0000 == 0x3940_0000 && word >> 30 != 3
-                || word & 0xffc0_0000 == 0xf940_0000;
-            let is_pair = word & 0x3e40_0000 == 0x2840_0000;
-            is_load || is_pair
-        }
+        0b1000 | 0b1001 => d,
+        0b0100 | 0b0110 | 0b1100 | 0b1110 => load_writes(word, d, ra(word) == register),
         0b0101 | 0b1101 => {
-            matches!((word >> 24) & 0x1f, 0b01010 | 0b01011 | 0b11011)
-                || matches!((word >> 21) & 0xff, 0b1101_0100 | 0b1101_0110)
+            let has_result = matches!((word >> 24) & 0x1f, 0b01010 | 0b01011 | 0b11011)
+                || matches!((word >> 21) & 0xff, 0b1101_0100 | 0b1101_0110);
+            d && has_result
         }
         _ => false,
     }
