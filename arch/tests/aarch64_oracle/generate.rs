@@ -61,13 +61,6 @@ impl Class {
             _ => 1 << 20,
         }
     }
-
-    fn is_load(self) -> bool {
-        matches!(
-            self,
-            Self::LoadW | Self::LoadX | Self::LoadSw | Self::LoadS | Self::LoadD | Self::LoadQ
-        )
-    }
 }
 
 pub(crate) struct Case {
@@ -76,6 +69,8 @@ pub(crate) struct Case {
     pub(crate) at: u64,
     pub(crate) copy: u64,
     pub(crate) words: Vec<u32>,
+    /// Which of them is the one in question.
+    place: usize,
 }
 
 /// What keeps a target off the code that is written.
@@ -97,6 +92,7 @@ impl Case {
             at,
             copy,
             words,
+            place: place as usize,
         }
     }
 
@@ -104,14 +100,22 @@ impl Case {
         self.words.iter().flat_map(|w| w.to_le_bytes()).collect()
     }
 
-    /// Whether a field of an instruction may name the register.
-    pub(crate) fn uses(&self, register: u32) -> bool {
-        let names = |word: &u32| {
-            [0, 5, 10, 16]
-                .iter()
-                .any(|at| (word >> at) & 31 == register)
-        };
-        self.words.iter().any(names)
+    /// Whether the branch in question reads the register, so that something may
+    /// be in it.
+    pub(crate) fn reads(&self, register: u32) -> bool {
+        let word = self.words[self.place];
+        match self.class {
+            Class::Cbz | Class::Tbz => word & 31 == register,
+            Class::Blr => (word >> 5) & 31 == register,
+            _ => false,
+        }
+    }
+
+    /// Whether the sequence names both registers that veneers may take.
+    pub(crate) fn uses_both(&self) -> bool {
+        [16, 17]
+            .iter()
+            .all(|register| self.words.iter().any(|word| names(*word, *register)))
     }
 
     pub(crate) fn state(&self, random: &mut Random, memory: &Memory) -> State {
@@ -146,6 +150,13 @@ impl Case {
             data: random.next(),
         }
     }
+}
+
+/// Whether a field of `word` may name `register`.
+fn names(word: u32, register: u32) -> bool {
+    [0, 5, 10, 16]
+        .iter()
+        .any(|at| (word >> at) & 31 == register)
 }
 
 /// A register, often one of those that veneers take.
@@ -317,13 +328,13 @@ fn copy_address(
         Distance::Far => at.wrapping_add(1 << 40),
     };
     let copy = middle.wrapping_add(jitter(random));
-    // Not over what it is a copy of, what it loads, or beyond what is mapped.
+    // Not over what it is a copy of, where that leads, or beyond what is mapped.
     let is_clear = |of: u64| copy.wrapping_sub(of).wrapping_add(0x1000) > 0x2000;
     let is_mapped = match distance {
         Distance::Page | Distance::Far => true,
         _ => copy.wrapping_sub(BASE - (131 << 20)) < 262 << 20,
     };
-    if is_clear(at) && (is_clear(target) || !class.is_load()) && is_mapped {
+    if is_clear(at) && (target.wrapping_sub(copy) > 512 && is_mapped) {
         copy
     } else {
         at + 0x9_0000
