@@ -52,6 +52,8 @@ pub(crate) fn text(word: u32, at: u64) -> String {
     };
     match (target, text.find('$')) {
         (Some(target), Some(relative)) => format!("{}{target:#x}", &text[..relative]),
+        // What cannot be moved; the label is left out.
+        (None, Some(relative)) => text[..relative].trim_end().to_string(),
         _ => text,
     }
 }
