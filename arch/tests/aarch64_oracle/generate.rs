@@ -61,6 +61,19 @@ impl Class {
             _ => 1 << 20,
         }
     }
+
+    fn is_load(self) -> bool {
+        matches!(
+            self,
+            Self::LoadW | Self::LoadX | Self::LoadSw | Self::LoadS | Self::LoadD | Self::LoadQ
+        )
+    }
+}
+
+/// Any bytes: what is filled in elsewhere has no sign.
+fn literal(random: &mut Random) -> [u8; 16] {
+    let [a, b] = [random.next(), random.next()];
+    (u128::from(a) << 64 | u128::from(b)).to_le_bytes()
 }
 
 pub(crate) struct Case {
@@ -71,6 +84,8 @@ pub(crate) struct Case {
     pub(crate) words: Vec<u32>,
     /// Which of them is the one in question.
     place: usize,
+    /// What that one loads, and from where.
+    pub(crate) literal: Option<(u64, [u8; 16])>,
 }
 
 /// What keeps a target off the code that is written.
@@ -93,6 +108,7 @@ impl Case {
             copy,
             words,
             place: place as usize,
+            literal: class.is_load().then(|| (target, literal(random))),
         }
     }
 
@@ -334,7 +350,7 @@ fn copy_address(
         Distance::Page | Distance::Far => true,
         _ => copy.wrapping_sub(BASE - (131 << 20)) < 262 << 20,
     };
-    if is_clear(at) && (target.wrapping_sub(copy) > 512 && is_mapped) {
+    if is_clear(at) && (target.wrapping_add(16).wrapping_sub(copy) > 528 && is_mapped) {
         copy
     } else {
         at + 0x9_0000

@@ -72,14 +72,18 @@ fn check(
     };
     assert!(copy.bytes.len() <= MOST_COPY);
     let state = case.state(random, memory);
+    if let Some((at, bytes)) = &case.literal {
+        memory.write(*at, bytes);
+    }
     memory.write(case.at, &code);
     let original = machine.run(case.at, &state);
     memory.restore(case.at, code.len());
     memory.write(case.copy, &copy.bytes);
-    // A copy that goes on reading the original must find its data there, not
-    // its code: only the code that a jump would cover is gone.
     let copied = machine.run(case.copy, &state);
     memory.restore(case.copy, copy.bytes.len());
+    if let Some((at, bytes)) = &case.literal {
+        memory.restore(*at, bytes.len());
+    }
     let differences = differences(case, &state, &original, &copied);
     if differences.is_empty() {
         return Ok(true);
