@@ -62,9 +62,7 @@ fn check(
         Err(refusal) => {
             // The only thing that may be missing is a register.
             let is_expected = match refusal.reason {
-                Reason::NoFreeRegister | Reason::OperandOutOfReach { .. } => {
-                    case.uses_both() && case.distance != Distance::Near
-                }
+                Reason::NoFreeRegister | Reason::OperandOutOfReach { .. } => case.uses_both(),
                 _ => false,
             };
             return is_expected.then_some(false).ok_or(refusal.to_string());
