@@ -19,19 +19,9 @@ mod operand;
 use super::decode::{self, Displaced, near_target, rip_operand};
 use super::jumps;
 use crate::address::displacement;
-use crate::{CopyAddress, Reason, Refusal, TargetAddress};
+use crate::{CopyAddress, Reason, Refusal, Relocated, TargetAddress};
 use alloc::vec::Vec;
 use iced_x86::{FlowControl, Mnemonic, OpKind, Register};
-
-/// The relocated copy of displaced instructions.
-#[derive(Clone, Debug)]
-pub struct Relocated {
-    /// The code, ending with a jump back unless it cannot be reached.
-    pub bytes: Vec<u8>,
-    /// For each displaced instruction its address in the function and the
-    /// offset of its copy in `bytes`.
-    pub map: Vec<(TargetAddress, u32)>,
-}
 
 /// Moves `displaced` to `to`; behind them the copy jumps to `resume`.
 ///
