@@ -23,7 +23,7 @@ use crate::threads::count::{self, Alone};
 use crate::threads::look::{self, Outcome, Patience};
 use crate::threads::tasks::{self, Tid};
 use crate::threads::view::Seen;
-use midair_arch::x86_64::choice;
+use crate::machine::choice;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

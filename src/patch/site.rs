@@ -25,7 +25,8 @@ use super::staged::Store;
 use crate::memory::arena::Slot;
 use crate::threads::count;
 use crate::threads::trap;
-use midair_arch::x86_64::{INT3, Rung, jumps};
+use super::per_machine::pad;
+use crate::machine::{Rung, jumps};
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -101,7 +102,7 @@ impl Site {
     fn stage(&self, store: &mut Store) {
         let copy = self.prepared.copy;
         let mut code = self.prepared.copied.bytes.clone();
-        code.resize(code.len().next_multiple_of(16), INT3);
+        pad(&mut code);
         store.staged.push(copy, code);
         self.stage_gate(store);
         self.prepared.slot.store(copy, Ordering::Release);
@@ -110,7 +111,7 @@ impl Site {
     pub(super) fn stage_gate(&self, store: &mut Store) {
         let mut code = self.prepared.gate_code.to_vec();
         if self.prepared.gate_has_unit() {
-            code.resize(16, INT3);
+            pad(&mut code);
         }
         store.staged.push(self.prepared.gate, code);
     }
@@ -143,9 +144,9 @@ impl Site {
         let Prepared { copy, gate, .. } = self.prepared;
         let copy_len = self.prepared.copied.bytes.len();
         [
-            ("gate", gate, jumps::INDIRECT),
+            ("gate", gate, jumps::GATE),
             ("copy", copy, copy_len),
-            ("original", self.own.at, jumps::INDIRECT),
+            ("original", self.own.at, jumps::GATE),
         ]
     }
 
@@ -219,7 +220,7 @@ impl Site {
                 let means = (below.id, below.destination);
                 let stub = match below.through {
                     Some(stub) => originals.also_given(stub, id),
-                    None => originals.through(means, id, target, store)?,
+                    None => originals.through(means, id, (target, &self.prepared.rung), store)?,
                 };
                 below.through.insert(stub).at
             }

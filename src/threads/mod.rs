@@ -7,10 +7,14 @@
 //!   a trap byte has to go.
 //! - [`blocked`]: no thread blocks the signal of a trap meanwhile.
 //! - [`live`]: the order of writes that lets all of them run on.
+//! - `hold` (aarch64): nobody runs while an instruction is exchanged.
 //! - [`look`]: what each thread is doing, without stopping it or waking it:
 //!   [`tasks`] lists them, [`sleeper`] reads those that sleep, [`ask`] and
 //!   [`answer`] make those that run copy themselves, [`front`] keeps the signal
 //!   for that; [`view`] is what was seen, [`frames`] walks it.
+//!
+//! What differs from one machine to the next is in [`machine`] and in files of
+//! the machines' names.
 //!
 //! This layer knows addresses, not patches: `patch` fills the table.
 
@@ -20,8 +24,11 @@ pub(crate) mod blocked;
 pub(crate) mod count;
 pub(crate) mod frames;
 mod front;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod hold;
 pub(crate) mod live;
 pub(crate) mod look;
+pub(crate) mod machine;
 pub(crate) mod own_memory;
 pub(crate) mod registers;
 mod sleeper;

@@ -8,6 +8,7 @@
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
+use super::machine;
 use super::own_memory;
 use super::registers::Registers;
 use super::stretch::Stretch;
@@ -154,7 +155,7 @@ impl Asleep {
     fn waits_for_child(&self) -> bool {
         let is = |number: libc::c_long| self.call == Some(number as usize);
         let first = self.arguments.first().copied().unwrap_or(0);
-        let flags = if is(libc::SYS_vfork) {
+        let flags = if machine::VFORK.is_some_and(is) {
             libc::CLONE_VFORK as usize
         } else if is(libc::SYS_clone) {
             first

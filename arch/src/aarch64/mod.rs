@@ -31,6 +31,7 @@
 
 mod branches;
 mod cache;
+pub mod choice;
 mod decode;
 mod displaced;
 mod function;

@@ -1,11 +1,11 @@
-//! The order of writes that lets threads run on while entries change.
+//! x86-64: the order of writes that lets threads run on while entries change.
 //!
 //! A [`Change`] replaces a few bytes at one entry. Three things can go wrong
 //! for a thread that is there: it fetches a mixture of old and new bytes; it is
 //! *between* two of the old instructions; or it was interrupted there, and a
 //! signal frame will bring it back. So every byte at which an old instruction
 //! begins (a *boundary*) is a trap in the new bytes, and the table of
-//! [`super::trap`] says where such a thread goes on. Then:
+//! [`super::super::trap`] says where such a thread goes on. Then:
 //!
 //! - nobody else runs: the bytes are written.
 //! - they lie in one aligned word, and each boundary traps before or after: one
@@ -21,28 +21,12 @@
 //!
 //! Taking a patch off is the same with the old bytes.
 
-use super::count::Alone;
-use super::{own_memory, sync, trap};
+use super::Change;
 use crate::memory::write::{Writable, Writer};
+use crate::threads::count::Alone;
+use crate::threads::{sync, trap};
 use midair_arch::x86_64::INT3;
-use region::Protection;
 use std::io;
-
-/// New bytes for one place of running code.
-#[derive(Clone, Debug)]
-pub(crate) struct Change {
-    pub(crate) at: usize,
-    pub(crate) old: Vec<u8>,
-    pub(crate) new: Vec<u8>,
-    /// Offsets (not 0) where instructions begin that a thread may be about to
-    /// execute.
-    pub(crate) boundaries: Vec<usize>,
-    /// No thread can be there: padding that nothing leads to yet. Written
-    /// before all else.
-    pub(crate) unreached: bool,
-    /// The rights that the pages have.
-    pub(crate) protection: Protection,
-}
 
 const WORD: usize = 8;
 
@@ -51,16 +35,6 @@ const WORD: usize = 8;
 const MANY: usize = 8;
 
 impl Change {
-    /// Whether `old` stands there; the place need not be mapped.
-    pub(crate) fn is_in_place(&self) -> bool {
-        let mut now = vec![0; self.old.len()];
-        own_memory::read(self.at, &mut now) == now.len() && now == self.old
-    }
-
-    fn place(&self) -> (usize, usize, Protection) {
-        (self.at, self.new.len(), self.protection)
-    }
-
     /// Whether a trap stands at each boundary, before or after.
     fn traps_at_boundaries(&self) -> bool {
         let traps = |&at: &usize| self.old[at] == INT3 || self.new[at] == INT3;
