@@ -122,12 +122,24 @@ fn wait_for_quiescence(crossing: &Crossing, deadline: Instant) -> std::io::Resul
     let own = tasks::own();
     crossing.coordinate(own);
     let mut hold = HOLDS.0;
+    // A look that was cut short by the deadline tells less than one before.
+    let mut known: HashMap<Tid, Holdout> = HashMap::new();
+    let mut best = move |holdouts: Vec<Holdout>| -> Vec<Holdout> {
+        let recall = |holdout: Holdout| match holdout.whereabouts {
+            Whereabouts::Unknown(_) => known.get(&holdout.thread).cloned().unwrap_or(holdout),
+            _ => {
+                known.insert(holdout.thread, holdout.clone());
+                holdout
+            }
+        };
+        holdouts.into_iter().map(recall).collect()
+    };
     for attempt in 1.. {
         crossing.decide(decision::HOLD, attempt);
         let until = deadline.min(Instant::now() + hold);
         let holdouts = loop {
             let left = until.saturating_duration_since(Instant::now());
-            let holdouts = mark_those_outside(crossing, attempt, Some(own), left)?;
+            let holdouts = best(mark_those_outside(crossing, attempt, Some(own), left)?);
             let is_hopeless = holdouts.iter().any(|h| h.thread == own);
             if holdouts.is_empty() || is_hopeless {
                 return Ok(holdouts);
