@@ -28,7 +28,8 @@ unsafe impl Sync for RawPatch {}
 impl RawPatch {
     /// The address of the callable original: what the function was, or the
     /// patch below this one. It stays callable for good, also after this patch
-    /// is gone.
+    /// is gone; once the function's memory was reclaimed, calling it is calling
+    /// the function.
     pub fn original(&self) -> *const () {
         self.original
     }
@@ -268,10 +269,11 @@ impl<F> fmt::Debug for Patch<F> {
 /// `replacement` may stand in for `target` wherever that is called, from any
 /// thread: it keeps to what its callers and the compiler rely on (also what
 /// `unsafe` code relies on). It lives until the patch is gone and no call is
-/// inside of it. No other code writes to the function meanwhile. No thread that
-/// blocks SIGTRAP, such as one in a signal handler that blocks all signals, is
-/// inside of the function's first bytes or calls it while it is patched or
-/// restored: the kernel kills a process that traps there.
+/// inside of it. No other code writes to the function meanwhile. No thread begins
+/// to block SIGTRAP and comes to the function's first bytes within the few
+/// milliseconds in which midair does not notice, such as in a signal handler that
+/// blocks all signals: the kernel kills a process that traps there. (Threads that
+/// have blocked it for longer are made to let it through.)
 pub unsafe fn patch<F: FnPtr>(target: F, replacement: F) -> Result<Patch<F>, Error> {
     // SAFETY: the caller's promise.
     let raw = unsafe { patch_raw(target.address(), |_| replacement.address()) }?;
