@@ -14,6 +14,8 @@ mod branches;
 pub mod choice;
 mod decode;
 mod depth;
+pub mod eh_frame;
+pub mod frame;
 mod function;
 pub mod jumps;
 mod ladder;
