@@ -32,9 +32,7 @@ pub(crate) fn frame_states(
             break;
         };
         let mut context = UnwindContext::<usize, OnStack>::new_in();
-        let rows = entry
-            .fde
-            .rows(&entry.section, &entry.bases, &mut context);
+        let rows = entry.fde.rows(&entry.section, &entry.bases, &mut context);
         let Ok(mut rows) = rows else {
             break;
         };
