@@ -16,7 +16,9 @@
 //! good ([`Lifetime::Kept`]) has blocks of its own, so that it does not hold
 //! others.
 
+use super::frames::{AnnouncedPage, FrameTable};
 use super::layout::{map_anywhere, map_at, map_near, page_size, unmap};
+use midair_arch::x86_64::frame::{self, FrameState, Frames};
 use midair_arch::x86_64::{Byte, INT3};
 use std::collections::BTreeMap;
 use std::io;
@@ -56,6 +58,7 @@ struct Block {
     first_free: usize,
     slots_used: usize,
     free_slots: Vec<usize>,
+    frames: FrameTable,
 }
 
 /// A page of punned gates.
@@ -64,6 +67,7 @@ struct Page {
     used: Box<[bool]>,
     /// Whether something was given back in it.
     freed: bool,
+    frames: AnnouncedPage,
 }
 
 /// Where memory has to be.
@@ -182,14 +186,16 @@ impl Arena {
         self.pages.retain(|&start, page| {
             let holds = page.used.iter().any(|&used| used);
             if !holds {
+                page.frames.close();
                 unmap(start, page_size());
             }
             holds
         });
         let mut spared = false;
-        self.blocks.retain(|block| {
+        self.blocks.retain_mut(|block| {
             let holds = block.used() != 0 || !std::mem::replace(&mut spared, true);
             if !holds {
+                block.frames.close();
                 unmap(block.start, BLOCK_CODE + BLOCK_SLOTS);
             }
             holds
@@ -211,13 +217,36 @@ impl Arena {
     pub(crate) fn free_code(&mut self, at: usize, len: usize) {
         if let Some(block) = self.blocks.iter_mut().find(|b| b.code().contains(&at)) {
             let first = (at - block.start) / UNIT;
-            block.units[first..first + len.div_ceil(UNIT)].fill(false);
+            let units = len.div_ceil(UNIT);
+            block.units[first..first + units].fill(false);
+            block.frames.forget(at, units * UNIT);
             block.first_free = block.first_free.min(first);
         } else if let Some(page) = self.pages.get_mut(&(at & !(page_size() - 1))) {
             let offset = at & (page_size() - 1);
             page.used[offset..offset + len].fill(false);
             page.freed = true;
         }
+    }
+
+    /// What unwinders are told about the `len` bytes of code at `at`, before
+    /// anything leads there. A page of gates knows that already.
+    pub(crate) fn set_frames(&mut self, at: usize, len: usize, frames: Frames<'_>) {
+        if let Some(block) = self.blocks.iter_mut().find(|b| b.code().contains(&at)) {
+            block.frames.set(at, len, frames);
+        } else {
+            debug_assert_eq!(frames, frame::CALLED);
+        }
+    }
+
+    /// How the frame at `pc` leads to its caller; none if `pc` is not in the
+    /// arena's code.
+    #[allow(dead_code, reason = "the walk of stacks, which comes next, uses it")]
+    pub(crate) fn frame_state(&self, pc: usize) -> Option<FrameState> {
+        let page = pc & !(page_size() - 1);
+        if self.pages.contains_key(&page) {
+            return Some(FrameState::CALLED);
+        }
+        self.blocks.iter().find_map(|block| block.frames.state(pc))
     }
 
     /// Gives back a slot that no code refers to which a thread can be in.
@@ -246,6 +275,7 @@ impl Arena {
         if done != 0 {
             return Err(io::Error::last_os_error());
         }
+        let frames = FrameTable::new(start..start + BLOCK_CODE)?;
         self.blocks.push(Block {
             start,
             lifetime,
@@ -254,6 +284,7 @@ impl Arena {
             first_free: 0,
             slots_used: 0,
             free_slots: Vec::new(),
+            frames,
         });
         self.blocks.last_mut().ok_or_else(out_of_memory)
     }
@@ -287,6 +318,7 @@ impl Arena {
             let page = self.pages.entry(start).or_insert_with(|| Page {
                 used: vec![false; page_size()].into_boxed_slice(),
                 freed: false,
+                frames: AnnouncedPage::new(start..start + page_size()),
             });
             if let Some(at) = pattern.place(end, start, &mut page.used, len) {
                 return Ok(at);

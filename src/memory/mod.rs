@@ -3,6 +3,7 @@
 //!
 //! - [`write`]: two ways of writing into code that stays executable throughout.
 //! - [`arena`]: gates, copies and pointer slots in reach of their targets.
+//! - [`frames`]: what unwinders are told about that code.
 //! - [`layout`]: where the address space is free.
 //! - [`own_file`]: files of `/proc/self`, if they still are.
 //! - [`process`]: which process this is, also after a fork.
@@ -11,6 +12,7 @@
 //! [`crate::threads::live`]; nothing here knows of functions or patches.
 
 pub(crate) mod arena;
+pub(crate) mod frames;
 pub(crate) mod layout;
 pub(crate) mod own_file;
 pub(crate) mod process;

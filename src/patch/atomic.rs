@@ -134,6 +134,9 @@ fn choose(store: &mut Store, turns: &[Turn], alone: &Alone) -> io::Result<Chosen
     let placed = place(store, turns, &mut item, |turn| {
         choice::by_epoch(word, turn.old as u64, turn.new as u64).to_vec()
     });
+    for (at, len) in &item.code {
+        store.arena.set_frames(*at, *len, choice::BY_EPOCH_FRAMES);
+    }
     match placed.and_then(|()| store.write(alone)) {
         Ok(()) => {
             for (turn, (at, _)) in turns.iter().zip(&item.code) {

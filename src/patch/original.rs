@@ -19,7 +19,7 @@
 use super::plan::gate_code;
 use super::staged::Store;
 use crate::memory::arena::{Lifetime, Reach, Slot};
-use midair_arch::x86_64::{INT3, jumps};
+use midair_arch::x86_64::{INT3, frame, jumps};
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::Ordering;
@@ -40,7 +40,7 @@ impl Stub {
             .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?
             .to_vec();
         code.resize(16, INT3);
-        store.staged.push(at, code);
+        store.stage(at, code, frame::CALLED);
         Ok(Self { at, slot })
     }
 

@@ -21,7 +21,7 @@ use crate::threads::live::{self, Change};
 use crate::threads::trap;
 use midair_arch::Reason;
 use midair_arch::TargetAddress;
-use midair_arch::x86_64::{JUMP, Rung, Strategy};
+use midair_arch::x86_64::{JUMP, Rung, Strategy, frame};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -170,9 +170,9 @@ impl Registry {
         Ok((LayerId { target, id }, original))
     }
 
-    /// Writes `code` to the arena.
+    /// Writes `code` to the arena. It leaves the stack as it is after a call.
     pub(super) fn write_code(&mut self, at: usize, code: Vec<u8>) -> Result<(), Error> {
-        self.store.staged.push(at, code);
+        self.store.stage(at, code, frame::CALLED);
         self.store
             .write(&Alone::new(count::alone))
             .map_err(|source| Error::Write { source, also: None })

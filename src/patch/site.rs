@@ -23,8 +23,10 @@ use super::original::{Originals, Stub};
 use super::plan::{Plan, Prepared};
 use super::staged::Store;
 use crate::memory::arena::Slot;
+use crate::symbols::frame_states;
 use crate::threads::count;
 use crate::threads::trap;
+use midair_arch::x86_64::frame::{self, FrameState};
 use midair_arch::x86_64::{INT3, Rung, jumps};
 use std::io;
 use std::ops::Range;
@@ -102,9 +104,28 @@ impl Site {
         let copy = self.prepared.copy;
         let mut code = self.prepared.copied.bytes.clone();
         code.resize(code.len().next_multiple_of(16), INT3);
-        store.staged.push(copy, code);
+        store.stage(copy, code, &self.frames());
         self.stage_gate(store);
         self.prepared.slot.store(copy, Ordering::Release);
+    }
+
+    /// How the frame is to be found at each byte of the copy: as the function's
+    /// file says for the displaced instructions. At the entry it is that of any
+    /// function that was called.
+    fn frames(&self) -> Vec<(u32, FrameState)> {
+        let copied = &self.prepared.copied;
+        let resume = self.rung().resume();
+        let span = self.rung().place.get() as usize..resume.get() as usize + 1;
+        let module = self.located.module.as_ref();
+        let known = module.map_or_else(Vec::new, |module| frame_states(module, span));
+        copied.frames(resume, |at| {
+            let at = at.get() as usize;
+            if at == self.target() {
+                return FrameState::CALLED;
+            }
+            let about = known.iter().find(|(range, _)| range.contains(&at));
+            about.map_or(FrameState::UNKNOWN, |(_, state)| *state)
+        })
     }
 
     pub(super) fn stage_gate(&self, store: &mut Store) {
@@ -112,7 +133,7 @@ impl Site {
         if self.prepared.gate_has_unit() {
             code.resize(16, INT3);
         }
-        store.staged.push(self.prepared.gate, code);
+        store.stage(self.prepared.gate, code, frame::CALLED);
     }
 
     /// The copy is written: what was handed out as the original leads to it.

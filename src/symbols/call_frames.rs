@@ -30,7 +30,7 @@ use super::module::Module;
 use crate::threads::frames::{CallFrames, Gap, Memory, Step};
 use crate::threads::registers::{BP, COUNT, PC, Registers, SP};
 
-type Slice<'a> = EndianSlice<'a, LittleEndian>;
+pub(super) type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
 /// The call frame information of some modules.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct CallFrameTables {
 }
 
 #[derive(Debug)]
-struct Tables {
+pub(super) struct Tables {
     module: Arc<Module>,
     /// Where `.eh_frame_hdr` is in the file's bytes.
     header: Range<usize>,
@@ -49,6 +49,13 @@ struct Tables {
     /// Where `.eh_frame` begins, by address and in the file's bytes.
     frames: Range<usize>,
     frames_address: u64,
+}
+
+/// One function's call frame information, and what it refers to.
+pub(super) struct Entry<'a> {
+    pub(super) fde: FrameDescriptionEntry<Slice<'a>>,
+    pub(super) section: EhFrame<Slice<'a>>,
+    pub(super) bases: BaseAddresses,
 }
 
 impl CallFrameTables {
@@ -78,7 +85,7 @@ impl CallFrameTables {
 }
 
 impl Tables {
-    fn of(module: &Arc<Module>) -> Option<Tables> {
+    pub(super) fn of(module: &Arc<Module>) -> Option<Tables> {
         let image = module.image().ok()?;
         let mut segments = image.headers().segments.iter();
         let segment = segments.find(|segment| segment.kind == PT_GNU_EH_FRAME)?;
@@ -96,11 +103,11 @@ impl Tables {
         })
     }
 
-    fn step(&self, frame: &Registers, lookup: usize, memory: &dyn Memory) -> Result<Step, Gap> {
+    /// The entry about the code at `address` in the file.
+    pub(super) fn entry(&self, address: u64) -> Result<Entry<'_>, Gap> {
         let data = self.module.image().map_err(|_| Gap::NoInformation)?.data();
         let header = data.get(self.header.clone()).unwrap_or_default();
         let frames = data.get(self.frames.clone()).unwrap_or_default();
-        let address = self.module.file_address(lookup).0;
         let bases = BaseAddresses::default()
             .set_eh_frame_hdr(self.header_address)
             .set_eh_frame(self.frames_address);
@@ -112,6 +119,20 @@ impl Tables {
             gimli::Error::NoUnwindInfoForAddress => Gap::NoInformation,
             _ => Gap::NotUnderstood,
         })?;
+        Ok(Entry {
+            fde,
+            section,
+            bases,
+        })
+    }
+
+    fn step(&self, frame: &Registers, lookup: usize, memory: &dyn Memory) -> Result<Step, Gap> {
+        let address = self.module.file_address(lookup).0;
+        let Entry {
+            fde,
+            section,
+            bases,
+        } = self.entry(address)?;
         let mut context = UnwindContext::<usize, OnStack>::new_in();
         let row = fde.unwind_info_for_address(&section, &bases, &mut context, address);
         let row = row.map_err(|_| Gap::NotUnderstood)?;
@@ -200,7 +221,7 @@ fn place(image: &Image, part: &[u8]) -> Range<usize> {
 }
 
 /// Room for rules without the heap.
-struct OnStack;
+pub(super) struct OnStack;
 
 impl UnwindContextStorage<usize> for OnStack {
     type Rules = [(Register, RegisterRule<usize>); 24];
