@@ -1,7 +1,7 @@
 //! Functions that change together when threads are outside of them.
 #![cfg(target_arch = "x86_64")]
 
-use midair::{Consistency, Error, RawPatch, Transaction, Transition, Whereabouts};
+use midair::{Consistency, Error, Patches, RawPatch, Transaction, Transition, Whereabouts};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, mpsc};
@@ -72,7 +72,7 @@ fn new_result(n: u64) -> u64 {
     old_result(n) + 3 * NEW
 }
 
-fn commit(consistency: Consistency) -> Result<(Vec<RawPatch>, Option<Transition>), Error> {
+fn commit(consistency: Consistency) -> Result<(Patches, Option<Transition>), Error> {
     let mut transaction = Transaction::new();
     transaction
         .patch_raw(outer as Number as *const (), |_| {

@@ -39,7 +39,7 @@ mod transaction;
 pub use closure::{Closure, patch_closure};
 pub use consistency::{Consistency, Holdout, Whereabouts};
 pub use function::FnPtr;
-pub use handle::{Patch, RawPatch, patch, patch_raw, patch_symbol};
+pub use handle::{Patch, Patches, RawPatch, patch, patch_raw, patch_symbol};
 pub use locate::ImageSurroundings;
 pub use per_thread::Transition;
 pub use perf_map::{PerfMapError, perf_map};
