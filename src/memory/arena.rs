@@ -31,6 +31,8 @@ const BLOCK_CODE: usize = 0x1_0000;
 const BLOCK_SLOTS: usize = 0x4000;
 /// Fresh pages tried for one punned gate.
 const MOST_PAGES: usize = 48;
+/// Longer pieces of code that may be anywhere get pages of their own.
+const LARGE: usize = BLOCK_CODE / 4;
 /// Code is handed out in units of this many bytes.
 const UNIT: usize = 16;
 
@@ -89,6 +91,8 @@ pub(crate) struct Bytes {
 pub(crate) struct Arena {
     blocks: Vec<Block>,
     pages: BTreeMap<usize, Page>,
+    /// Where pieces are that have pages of their own, and how long they are.
+    large: BTreeMap<usize, usize>,
     /// Code was handed out that had been in use before.
     reused: bool,
 }
@@ -98,6 +102,7 @@ impl Arena {
         Self {
             blocks: Vec::new(),
             pages: BTreeMap::new(),
+            large: BTreeMap::new(),
             reused: false,
         }
     }
@@ -108,6 +113,11 @@ impl Arena {
     }
 
     fn code_for(&mut self, lifetime: Lifetime, reach: Reach, len: usize) -> io::Result<usize> {
+        if len > LARGE && reach == Reach::Anywhere {
+            let at = map_anywhere(whole_pages(len), libc::PROT_READ | libc::PROT_EXEC)?;
+            self.large.insert(at, len);
+            return Ok(at);
+        }
         let units = len.div_ceil(UNIT);
         let found = self
             .blocks
@@ -163,8 +173,10 @@ impl Arena {
 
     /// How many bytes there are.
     pub(crate) fn bytes(&self) -> Bytes {
-        let mapped =
-            self.blocks.len() * (BLOCK_CODE + BLOCK_SLOTS) + self.pages.len() * page_size();
+        let large: usize = self.large.values().sum();
+        let mapped = self.blocks.len() * (BLOCK_CODE + BLOCK_SLOTS)
+            + self.pages.len() * page_size()
+            + self.large.values().copied().map(whole_pages).sum::<usize>();
         let of = |lifetime| {
             let blocks = self.blocks.iter().filter(move |b| b.lifetime == lifetime);
             blocks.map(Block::used).sum::<usize>()
@@ -172,7 +184,7 @@ impl Arena {
         let in_pages: usize = self.pages.values().map(|page| count(&page.used)).sum();
         Bytes {
             mapped,
-            used: of(Lifetime::Freed) + in_pages,
+            used: of(Lifetime::Freed) + in_pages + large,
             kept: of(Lifetime::Kept),
         }
     }
@@ -209,7 +221,9 @@ impl Arena {
 
     /// Gives back code that no thread can be in, nor come to.
     pub(crate) fn free_code(&mut self, at: usize, len: usize) {
-        if let Some(block) = self.blocks.iter_mut().find(|b| b.code().contains(&at)) {
+        if self.large.remove(&at).is_some() {
+            unmap(at, whole_pages(len));
+        } else if let Some(block) = self.blocks.iter_mut().find(|b| b.code().contains(&at)) {
             let first = (at - block.start) / UNIT;
             block.units[first..first + len.div_ceil(UNIT)].fill(false);
             block.first_free = block.first_free.min(first);
@@ -355,6 +369,10 @@ impl Block {
             at
         })
     }
+}
+
+fn whole_pages(len: usize) -> usize {
+    len.next_multiple_of(page_size())
 }
 
 fn count(used: &[bool]) -> usize {

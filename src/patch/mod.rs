@@ -3,6 +3,7 @@
 //! - [`locate`]: from an address to the function there and what is around it.
 //! - [`plan`]: the best rung of the ladder that can be had, and its memory.
 //! - [`site`]: one patched function: its gate, its copy, the stack of patches.
+//! - [`sites`]: all of them, found by their function's address.
 //! - [`staged`]: code that is about to be written.
 //! - [`registry`]: all sites, behind one lock; every change goes through it.
 //! - [`handle`]: [`RawPatch`] and [`Patch`], which take a patch off when dropped.
@@ -33,6 +34,7 @@ mod quiescent;
 mod reclaim;
 mod registry;
 mod site;
+mod sites;
 mod staged;
 mod transaction;
 

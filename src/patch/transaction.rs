@@ -6,6 +6,7 @@ use super::handle::{Patch, Patches, RawPatch, check_replacement};
 use super::per_thread::Transition;
 use super::registry::{LayerId, registry};
 use crate::Error;
+use crate::threads::count::{self, Alone};
 
 type Make<'a> = Box<dyn FnOnce(*const ()) -> *const () + 'a>;
 
@@ -145,8 +146,10 @@ impl<'a> Transaction<'a> {
         let mut makes = Vec::with_capacity(new.len());
         {
             let mut registry = registry();
+            registry.retire_unloaded(new.iter().map(|(target, _)| *target));
+            let alone = Alone::new(count::alone);
             for (target, make) in new {
-                let (layer, original) = match registry.add_layer(target) {
+                let (layer, original) = match registry.push_layer(target, &alone) {
                     Ok(added) => added,
                     Err(e) => {
                         drop(registry); // the patches' drop takes it
