@@ -1,7 +1,7 @@
 //! Functions that change together when threads are outside of them.
 #![cfg(target_arch = "x86_64")]
 
-use midair::{Consistency, Error, RawPatch, Transaction, Transition, Whereabouts};
+use midair::{Consistency, Error, Patches, RawPatch, Transaction, Transition, Whereabouts};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, mpsc};
@@ -79,7 +79,7 @@ fn new_result(n: u64) -> u64 {
     old_result(n) + NEW + TIMES * 2 * NEW
 }
 
-fn commit(consistency: Consistency) -> Result<(Vec<RawPatch>, Option<Transition>), Error> {
+fn commit(consistency: Consistency) -> Result<(Patches, Option<Transition>), Error> {
     let mut transaction = Transaction::new();
     transaction
         .patch_raw(outer as Number as *const (), |_| {
@@ -262,7 +262,8 @@ fn a_transition_can_be_cancelled_and_ends_when_a_patch_of_it_is_removed() {
     transition.unwrap().cancel().unwrap();
     assert_eq!(call(5), old_result(5));
     drop(patches);
-    let (mut patches, transition) = commit(Consistency::PerThread).unwrap();
+    let (patches, transition) = commit(Consistency::PerThread).unwrap();
+    let mut patches: Vec<RawPatch> = patches.into_iter().collect();
     assert_eq!(call(5), new_result(5));
     drop(patches.pop());
     assert_eq!(call(5), old_result(5));

@@ -79,23 +79,31 @@ impl Registry {
         let mut item = Item::default();
         let mut contexts = choices.iter();
         let entry: extern "C" fn() = dispatch;
-        let placed = place(&mut self.store, &turns.changed, &mut item, |_| {
+        let frames = choice::BY_DISPATCHER_FRAMES;
+        let placed = place(&mut self.store, &turns.changed, &mut item, frames, |_| {
             let context = contexts.next().map_or(0, |c| std::ptr::from_ref(c) as u64);
-            choice::by_dispatcher(entry as usize as u64, context).to_vec()
+            choice::by_dispatcher(entry as usize as u64, context)
         });
-        let written = placed.and_then(|()| self.store.write(&Alone::new(count::alone)));
+        let written = placed.and_then(|places| {
+            let written = self.store.write(&Alone::new(count::alone));
+            written.map(|()| places)
+        });
+        drop(contexts);
         let moving = Moving {
             turns,
             crossing,
             choices,
             item,
         };
-        if let Err(source) = written {
-            self.end_moving(moving, false);
-            return Err(Error::Write { source, also: None });
-        }
-        for (turn, (at, _)) in moving.turns.changed.iter().zip(&moving.item.code) {
-            turn.slot.store(*at, Ordering::SeqCst);
+        let places = match written {
+            Ok(places) => places,
+            Err(source) => {
+                self.end_moving(moving, false);
+                return Err(Error::Write { source, also: None });
+            }
+        };
+        for (turn, at) in moving.turns.changed.iter().zip(places) {
+            turn.slot.store(at, Ordering::SeqCst);
         }
         Ok(moving)
     }
