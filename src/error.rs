@@ -193,10 +193,7 @@ impl std::error::Error for Error {
 impl Error {
     /// Why code was not written; `put_back` undoes what was written, or says why
     /// not.
-    pub(crate) fn writing(
-        source: io::Error,
-        put_back: impl FnOnce() -> Option<io::Error>,
-    ) -> Self {
+    pub(crate) fn writing(source: io::Error, put_back: impl FnOnce() -> Option<io::Error>) -> Self {
         #[cfg(target_arch = "aarch64")]
         if let Some(NotHeld { threads }) = source.get_ref().and_then(|e| e.downcast_ref()) {
             let threads = threads.clone();

@@ -50,10 +50,11 @@ pub use error::Error;
 pub use machine::{Displaced, Line, Strategy, disassemble};
 pub use midair_arch::{Reason, Refusal};
 pub use patch::{
-    Closure, Committed, Consistency, FnPtr, Holdout, ImageSurroundings, Patch, PerfMapError, Plan,
-    RawPatch, Reclaimed, Stats, Transactable, Transaction, Transition, Whereabouts, can_patch,
-    patch, patch_closure, patch_raw, patch_symbol, perf_map, reclaim, stats, unpatch_all,
+    Closure, Committed, Consistency, FnPtr, Holdout, ImageSurroundings, Patch, Patches,
+    PerfMapError, Plan, RawPatch, Reclaimed, Stats, Transactable, Transaction, Transition,
+    Whereabouts, can_patch, patch, patch_closure, patch_raw, patch_symbol, perf_map, reclaim,
+    stats, unpatch_all,
 };
+pub use symbols::{Symbol, SymbolError, SymbolKind, symbol, symbols};
 #[cfg(target_arch = "aarch64")]
 pub use threads::live::allow_unsanctioned_stores;
-pub use symbols::{Symbol, SymbolError, SymbolKind, symbol, symbols};

@@ -23,10 +23,25 @@ const FRAMES: usize = 24;
 static STEPPING: AtomicBool = AtomicBool::new(false);
 static STEPS: AtomicUsize = AtomicUsize::new(0);
 
+/// The DWARF numbers of what a call keeps: rbx, rbp, r12 to r15.
+const KEPT: [i32; 6] = [3, 6, 12, 13, 14, 15];
+
+/// Where a frame goes on, and its values of [`KEPT`].
+#[derive(Clone, Copy, PartialEq)]
+struct Frame {
+    pc: usize,
+    kept: [usize; 6],
+}
+
+const NONE: Frame = Frame {
+    pc: 0,
+    kept: [0; 6],
+};
+
 #[derive(Clone, Copy)]
 struct Step {
     pc: usize,
-    frames: [usize; FRAMES],
+    frames: [Frame; FRAMES],
     count: usize,
     /// What the stack pointer led to.
     top: usize,
@@ -34,19 +49,24 @@ struct Step {
 
 static mut SEEN: [Step; MOST] = [Step {
     pc: 0,
-    frames: [0; FRAMES],
+    frames: [NONE; FRAMES],
     count: 0,
     top: 0,
 }; MOST];
 
-/// What is stepped through: target, and its end.
-static TARGET: AtomicUsize = AtomicUsize::new(0);
-static TARGET_END: AtomicUsize = AtomicUsize::new(0);
-static COPY: AtomicUsize = AtomicUsize::new(0);
-static GATE: AtomicUsize = AtomicUsize::new(0);
+/// What is looked at on the way: where it is, and how long.
+static PLACES: [(&str, AtomicUsize, AtomicUsize); 7] = [
+    ("entry", AtomicUsize::new(0), AtomicUsize::new(0)),
+    ("rest", AtomicUsize::new(0), AtomicUsize::new(0)),
+    ("gate", AtomicUsize::new(0), AtomicUsize::new(0)),
+    ("copy", AtomicUsize::new(0), AtomicUsize::new(0)),
+    ("stub", AtomicUsize::new(0), AtomicUsize::new(0)),
+    ("closure", AtomicUsize::new(0), AtomicUsize::new(0)),
+    ("dispatcher", AtomicUsize::new(0), AtomicUsize::new(0)),
+];
 
-const COPY_LEN: usize = 128;
 const GATE_LEN: usize = 6;
+const CLOSURE_LEN: usize = 32;
 
 unsafe extern "C" {
     fn _Unwind_Backtrace(
@@ -54,6 +74,7 @@ unsafe extern "C" {
         argument: *mut c_void,
     ) -> i32;
     fn _Unwind_GetIP(context: *mut c_void) -> usize;
+    fn _Unwind_GetGR(context: *mut c_void, register: i32) -> usize;
 }
 
 extern "C" fn note_frame(context: *mut c_void, step: *mut c_void) -> i32 {
@@ -61,30 +82,27 @@ extern "C" fn note_frame(context: *mut c_void, step: *mut c_void) -> i32 {
     unsafe {
         let step = &mut *step.cast::<Step>();
         if step.count < FRAMES {
-            step.frames[step.count] = _Unwind_GetIP(context);
+            step.frames[step.count] = Frame {
+                pc: _Unwind_GetIP(context),
+                kept: KEPT.map(|register| _Unwind_GetGR(context, register)),
+            };
             step.count += 1;
         }
     }
     0
 }
 
+fn look_at(name: &str, at: usize, len: usize) {
+    let (_, start, length) = PLACES.iter().find(|p| p.0 == name).unwrap();
+    start.store(at, Ordering::SeqCst);
+    length.store(len, Ordering::SeqCst);
+}
+
 fn place(pc: usize) -> Option<&'static str> {
-    let within = |start: &AtomicUsize, len| {
-        let start = start.load(Ordering::Relaxed);
-        start != 0 && (start..start + len).contains(&pc)
-    };
-    let target = TARGET.load(Ordering::Relaxed);
-    if pc == target {
-        Some("entry")
-    } else if (target..TARGET_END.load(Ordering::Relaxed)).contains(&pc) {
-        Some("rest")
-    } else if within(&GATE, GATE_LEN) {
-        Some("gate")
-    } else if within(&COPY, COPY_LEN) {
-        Some("copy")
-    } else {
-        None
-    }
+    let found = PLACES.iter().find(|(_, start, len)| {
+        pc.wrapping_sub(start.load(Ordering::Relaxed)) < len.load(Ordering::Relaxed)
+    });
+    found.map(|(name, ..)| *name)
 }
 
 extern "C" fn step(_: i32, _: *mut libc::siginfo_t, context: *mut c_void) {
@@ -140,20 +158,81 @@ fn stepped(entry: *const (), a: u64, b: u64) -> u64 {
     got.unwrap()
 }
 
-/// How the frames behind a step are: `right`, `wrong` or `cut`.
-fn judge(step: &Step, callers: &[usize]) -> &'static str {
+/// How the frames behind a step are: `right`; `disturbed` if the caller's
+/// registers are not its own; `wrong`; `cut`; or `lost` if not even the
+/// interrupted instruction is there.
+fn judge(step: &Step, callers: &[Frame]) -> &'static str {
     let frames = &step.frames[..step.count];
-    let Some(at) = frames.iter().position(|ip| *ip == step.pc) else {
-        return "lost"; // not even the interrupted instruction itself
+    let Some(at) = frames.iter().position(|frame| frame.pc == step.pc) else {
+        return "lost";
     };
     match frames.get(at + 1) {
-        None => "cut",
+        None | Some(Frame { pc: 0, .. }) => "cut",
         Some(next) if callers.contains(next) => "right",
+        Some(next) if callers.iter().any(|caller| caller.pc == next.pc) => "disturbed",
         Some(_) => "wrong",
     }
 }
 
-fn run(fixtures: &Fixtures, shape: &Shape, table: &mut BTreeMap<(String, &str, &str), usize>) {
+type Table = BTreeMap<(String, &'static str, &'static str), usize>;
+
+/// Has the pieces of the patched function looked at; says how it is patched, and
+/// where its gate leads.
+fn look_at_pieces(name: &str, target: *const (), original: *const ()) -> (&'static str, usize) {
+    let plan = midair::can_patch(target).unwrap();
+    // SAFETY: the first bytes of a function.
+    let jump = unsafe { target.cast::<[u8; 5]>().read() };
+    let size = midair::symbol(name).unwrap().size;
+    look_at("entry", target as usize, 1);
+    look_at("rest", target as usize + 1, size - 1);
+    look_at("copy", plan.copy as usize, plan.copied.len());
+    look_at("stub", original as usize, GATE_LEN);
+    let leads_to = |jump: &[u8], end: usize| {
+        end.wrapping_add_signed(i32::from_le_bytes(jump.try_into().unwrap()) as isize)
+    };
+    let mut destination = 0;
+    look_at("gate", 0, 0);
+    if jump[0] == 0xe9 {
+        let gate = leads_to(&jump[1..], target as usize + 5);
+        look_at("gate", gate, GATE_LEN);
+        // SAFETY: a gate is `jmp [rip+…]`, and its slot is there as long.
+        destination = unsafe {
+            let code = (gate as *const [u8; GATE_LEN]).read();
+            *(leads_to(&code[2..], gate + GATE_LEN) as *const usize)
+        };
+    }
+    (plan.strategy.name(), destination)
+}
+
+/// Notes how each step of a call of `entry` is, which leads to `target`.
+fn step_through(name: &str, entry: *const (), target: *const (), table: &mut Table) -> u64 {
+    let got = stepped(entry, 6, 3);
+    let count = STEPS.load(Ordering::SeqCst);
+    // SAFETY: the handler has ended, and these were written.
+    let steps: Vec<Step> = (0..count).map(|n| unsafe { SEEN[n] }).collect();
+    // The return addresses that were on top of the stack at the entry, and the
+    // registers: several if it is called several times.
+    let entries = steps.iter().filter(|s| s.pc == target as usize);
+    let callers: Vec<Frame> = entries
+        .map(|s| {
+            let mut frames = s.frames[..s.count].iter();
+            let interrupted = frames.find(|frame| frame.pc == s.pc).unwrap_or(&NONE);
+            Frame {
+                pc: s.top,
+                kept: interrupted.kept,
+            }
+        })
+        .collect();
+    for step in &steps {
+        let place = place(step.pc).unwrap();
+        let judged = judge(step, &callers);
+        *table.entry((name.to_owned(), place, judged)).or_default() += 1;
+    }
+    assert!(count > 0, "{name}: never stopped at");
+    got
+}
+
+fn run(fixtures: &Fixtures, shape: &Shape, table: &mut Table) {
     let target = fixtures.address(shape.name).unwrap();
     let entry = fixtures.address(shape.entry()).unwrap();
     // SAFETY: a pass-through.
@@ -161,40 +240,40 @@ fn run(fixtures: &Fixtures, shape: &Shape, table: &mut BTreeMap<(String, &str, &
     // Twice changed: it goes through its gate for good.
     patch.disable().unwrap();
     patch.enable().unwrap();
-    let strategy = midair::can_patch(target).map_or("?", |p| p.strategy.name());
-    let bytes = |at: *const ()| {
-        // SAFETY: the first bytes of a function.
-        unsafe { at.cast::<[u8; 5]>().read() }
-    };
-    let jump = bytes(target);
-    let distance = i32::from_le_bytes(jump[1..].try_into().unwrap());
-    let gate = (target as usize + 5).wrapping_add_signed(distance as isize);
-    TARGET.store(target as usize, Ordering::SeqCst);
     let name = format!("libmidair_fixtures.so::{}", shape.name);
-    let size = midair::symbol(&name).unwrap().size;
-    TARGET_END.store(target as usize + size, Ordering::SeqCst);
-    COPY.store(
-        midair::can_patch(target).unwrap().copy as usize,
-        Ordering::SeqCst,
-    );
-    GATE.store(if jump[0] == 0xe9 { gate } else { 0 }, Ordering::SeqCst);
-    let got = stepped(entry, 6, 3);
+    let (strategy, _) = look_at_pieces(&name, target, patch.original());
+    let name = format!("{} ({strategy})", shape.name);
+    let got = step_through(&name, entry, target, table);
     assert_eq!(got, (shape.expected)(6, 3), "{}", shape.name);
-    let count = STEPS.load(Ordering::SeqCst);
-    // SAFETY: the handler has ended, and these were written.
-    let steps: Vec<Step> = (0..count).map(|n| unsafe { SEEN[n] }).collect();
-    // The return addresses that were on top of the stack at the entry: several
-    // if it is called several times.
-    let entries = steps.iter().filter(|s| s.pc == target as usize);
-    let callers: Vec<usize> = entries.map(|s| s.top).collect();
-    for step in &steps {
-        let place = place(step.pc).unwrap();
-        let judged = judge(step, &callers);
-        *table
-            .entry((format!("{} ({strategy})", shape.name), place, judged))
-            .or_default() += 1;
+    drop(patch);
+}
+
+/// Through a closure's stub, and what finds the closure for it.
+fn run_closure(fixtures: &Fixtures, shape: &Shape, table: &mut Table) {
+    type Pair = extern "C" fn(u64, u64) -> u64;
+    let target = fixtures.address(shape.name).unwrap();
+    // SAFETY: a shape without a driver takes two integers.
+    let function = unsafe { std::mem::transmute::<*const (), Pair>(target) };
+    // SAFETY: a pass-through.
+    let patch = unsafe { midair::patch_closure(function, |original| move |a, b| original(a, b)) };
+    let patch = patch.unwrap();
+    patch.disable().unwrap();
+    patch.enable().unwrap();
+    let name = format!("libmidair_fixtures.so::{}", shape.name);
+    let (_, stub) = look_at_pieces(&name, target, patch.original() as *const ());
+    assert_ne!(stub, 0, "it has no gate");
+    // The closure calls the original: that has another caller.
+    for place in ["rest", "copy", "stub"] {
+        look_at(place, 0, 0);
     }
-    assert!(count > 0, "{}: never stopped at", shape.name);
+    look_at("closure", stub, CLOSURE_LEN);
+    let dispatcher = midair::symbol("midair::patch::closure::dispatch").unwrap();
+    look_at("dispatcher", dispatcher.address as usize, dispatcher.size);
+    let name = format!("{} (closure)", shape.name);
+    let got = step_through(&name, target, target, table);
+    assert_eq!(got, (shape.expected)(6, 3), "{}", shape.name);
+    look_at("closure", 0, 0);
+    look_at("dispatcher", 0, 0);
     drop(patch);
 }
 
@@ -207,6 +286,9 @@ fn main() {
         .filter(|s| s.needs == Needs::Nothing && s.caution != Caution::ReentersEntry);
     for shape in shapes {
         run(&fixtures, shape, &mut table);
+        if shape.name == "shape_push_all" {
+            run_closure(&fixtures, shape, &mut table);
+        }
     }
     let mut totals: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut last = String::new();
@@ -221,10 +303,13 @@ fn main() {
     println!("\n");
     for ((place, judged), count) in &totals {
         println!("{place}: {count} steps {judged}");
-        // What has no unwind information ends the backtrace; nothing may
-        // continue it with a frame that is not there.
-        let known = matches!(*place, "gate" | "copy") && *judged == "cut";
-        assert!(*judged == "right" || known, "{place}: {judged}");
     }
+    for (name, ..) in &PLACES {
+        assert!(
+            totals.contains_key(&(*name, "right")),
+            "{name}: never there"
+        );
+    }
+    assert!(totals.keys().all(|(_, judged)| *judged == "right"));
     println!("\n1 passed, 0 failed");
 }

@@ -16,9 +16,11 @@
 //! good ([`Lifetime::Kept`]) has blocks of its own, so that it does not hold
 //! others.
 
+use super::frames::{AnnouncedPage, FrameTable};
 #[cfg(target_arch = "x86_64")]
 use super::layout::map_at;
 use super::layout::{map_anywhere, map_near, page_size, unmap};
+use crate::machine::frame::{self, FrameState, Frames};
 #[cfg(target_arch = "x86_64")]
 use midair_arch::x86_64::{Byte, INT3};
 use std::collections::BTreeMap;
@@ -41,6 +43,8 @@ const BLOCK_SLOTS: usize = 0x4000;
 /// Fresh pages tried for one punned gate.
 #[cfg(target_arch = "x86_64")]
 const MOST_PAGES: usize = 48;
+/// Longer pieces of code that may be anywhere get pages of their own.
+const LARGE: usize = BLOCK_CODE / 4;
 /// Code is handed out in units of this many bytes.
 const UNIT: usize = 16;
 
@@ -66,6 +70,13 @@ struct Block {
     first_free: usize,
     slots_used: usize,
     free_slots: Vec<usize>,
+    frames: FrameTable,
+}
+
+/// A piece of code that has pages of its own.
+struct Large {
+    len: usize,
+    frames: FrameTable,
 }
 
 /// A page of punned gates.
@@ -74,6 +85,7 @@ struct Page {
     used: Box<[bool]>,
     /// Whether something was given back in it.
     freed: bool,
+    frames: AnnouncedPage,
 }
 
 /// Where memory has to be.
@@ -101,6 +113,8 @@ pub(crate) struct Bytes {
 pub(crate) struct Arena {
     blocks: Vec<Block>,
     pages: BTreeMap<usize, Page>,
+    /// Where pieces are that have pages of their own, and how long they are.
+    large: BTreeMap<usize, Large>,
     /// Code was handed out that had been in use before.
     reused: bool,
 }
@@ -110,6 +124,7 @@ impl Arena {
         Self {
             blocks: Vec::new(),
             pages: BTreeMap::new(),
+            large: BTreeMap::new(),
             reused: false,
         }
     }
@@ -120,6 +135,12 @@ impl Arena {
     }
 
     fn code_for(&mut self, lifetime: Lifetime, reach: Reach, len: usize) -> io::Result<usize> {
+        if len > LARGE && reach == Reach::Anywhere {
+            let at = map_anywhere(whole_pages(len), libc::PROT_READ | libc::PROT_EXEC)?;
+            let frames = FrameTable::new(at..at + whole_pages(len))?;
+            self.large.insert(at, Large { len, frames });
+            return Ok(at);
+        }
         let units = len.div_ceil(UNIT);
         let found = self
             .blocks
@@ -175,8 +196,14 @@ impl Arena {
 
     /// How many bytes there are.
     pub(crate) fn bytes(&self) -> Bytes {
-        let mapped =
-            self.blocks.len() * (BLOCK_CODE + BLOCK_SLOTS) + self.pages.len() * page_size();
+        let large: usize = self.large.values().map(|large| large.len).sum();
+        let mapped = self.blocks.len() * (BLOCK_CODE + BLOCK_SLOTS)
+            + self.pages.len() * page_size()
+            + self
+                .large
+                .values()
+                .map(|large| whole_pages(large.len))
+                .sum::<usize>();
         let of = |lifetime| {
             let blocks = self.blocks.iter().filter(move |b| b.lifetime == lifetime);
             blocks.map(Block::used).sum::<usize>()
@@ -184,7 +211,7 @@ impl Arena {
         let in_pages: usize = self.pages.values().map(|page| count(&page.used)).sum();
         Bytes {
             mapped,
-            used: of(Lifetime::Freed) + in_pages,
+            used: of(Lifetime::Freed) + in_pages + large,
             kept: of(Lifetime::Kept),
         }
     }
@@ -194,14 +221,16 @@ impl Arena {
         self.pages.retain(|&start, page| {
             let holds = page.used.iter().any(|&used| used);
             if !holds {
+                page.frames.close();
                 unmap(start, page_size());
             }
             holds
         });
         let mut spared = false;
-        self.blocks.retain(|block| {
+        self.blocks.retain_mut(|block| {
             let holds = block.used() != 0 || !std::mem::replace(&mut spared, true);
             if !holds {
+                block.frames.close();
                 unmap(block.start, BLOCK_CODE + BLOCK_SLOTS);
             }
             holds
@@ -221,15 +250,47 @@ impl Arena {
 
     /// Gives back code that no thread can be in, nor come to.
     pub(crate) fn free_code(&mut self, at: usize, len: usize) {
-        if let Some(block) = self.blocks.iter_mut().find(|b| b.code().contains(&at)) {
+        if let Some(mut large) = self.large.remove(&at) {
+            large.frames.close();
+            unmap(at, whole_pages(large.len));
+        } else if let Some(block) = self.blocks.iter_mut().find(|b| b.code().contains(&at)) {
             let first = (at - block.start) / UNIT;
-            block.units[first..first + len.div_ceil(UNIT)].fill(false);
+            let units = len.div_ceil(UNIT);
+            block.units[first..first + units].fill(false);
+            block.frames.forget(at, units * UNIT);
             block.first_free = block.first_free.min(first);
         } else if let Some(page) = self.pages.get_mut(&(at & !(page_size() - 1))) {
             let offset = at & (page_size() - 1);
             page.used[offset..offset + len].fill(false);
             page.freed = true;
         }
+    }
+
+    /// What unwinders are told about the `len` bytes of code at `at`, before
+    /// anything leads there. A page of gates knows that already.
+    pub(crate) fn set_frames(&mut self, at: usize, len: usize, frames: Frames<'_>) {
+        if let Some(block) = self.blocks.iter_mut().find(|b| b.code().contains(&at)) {
+            block.frames.set(at, len, frames);
+        } else if let Some((_, large)) = self.large.range_mut(..=at).next_back()
+            && large.frames.covers(at)
+        {
+            large.frames.set(at, len, frames);
+        } else {
+            debug_assert_eq!(frames, frame::CALLED);
+        }
+    }
+
+    /// How the frame at `pc` leads to its caller; none if `pc` is not in the
+    /// arena's code.
+    #[allow(dead_code, reason = "the walk of stacks, which comes next, uses it")]
+    pub(crate) fn frame_state(&self, pc: usize) -> Option<FrameState> {
+        let page = pc & !(page_size() - 1);
+        if self.pages.contains_key(&page) {
+            return Some(FrameState::CALLED);
+        }
+        let large = self.large.range(..=pc).next_back();
+        let large = large.and_then(|(_, large)| large.frames.state(pc));
+        large.or_else(|| self.blocks.iter().find_map(|block| block.frames.state(pc)))
     }
 
     /// Gives back a slot that no code refers to which a thread can be in.
@@ -259,6 +320,7 @@ impl Arena {
         if done != 0 {
             return Err(io::Error::last_os_error());
         }
+        let frames = FrameTable::new(start..start + BLOCK_CODE)?;
         self.blocks.push(Block {
             start,
             lifetime,
@@ -267,6 +329,7 @@ impl Arena {
             first_free: 0,
             slots_used: 0,
             free_slots: Vec::new(),
+            frames,
         });
         self.blocks.last_mut().ok_or_else(out_of_memory)
     }
@@ -301,6 +364,7 @@ impl Arena {
             let page = self.pages.entry(start).or_insert_with(|| Page {
                 used: vec![false; page_size()].into_boxed_slice(),
                 freed: false,
+                frames: AnnouncedPage::new(start..start + page_size()),
             });
             if let Some(at) = pattern.place(end, start, &mut page.used, len) {
                 return Ok(at);
@@ -373,6 +437,10 @@ impl Block {
             at
         })
     }
+}
+
+fn whole_pages(len: usize) -> usize {
+    len.next_multiple_of(page_size())
 }
 
 fn count(used: &[bool]) -> usize {

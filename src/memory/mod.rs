@@ -3,6 +3,7 @@
 //!
 //! - [`write`]: two ways of writing into code that stays executable throughout.
 //! - [`arena`]: gates, copies and pointer slots in reach of their targets.
+//! - [`frames`]: what unwinders are told about that code.
 //! - [`layout`]: where the address space is free.
 //! - [`own_file`]: files of `/proc/self`, if they still are.
 //! - [`cache`]: what has to be executed before written code is fetched.
@@ -14,6 +15,7 @@
 
 pub(crate) mod arena;
 mod cache;
+pub(crate) mod frames;
 pub(crate) mod layout;
 pub(crate) mod own_file;
 #[cfg(target_arch = "aarch64")]

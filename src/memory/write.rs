@@ -193,9 +193,5 @@ fn open() -> Option<OwnFile> {
     let arrives = seen == [0x5a; 8];
     #[cfg(target_arch = "aarch64")]
     let arrives = arrives && super::probe::is_executed(&file);
-    if arrives {
-        OwnFile::new(file)
-    } else {
-        None
-    }
+    if arrives { OwnFile::new(file) } else { None }
 }

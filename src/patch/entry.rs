@@ -8,13 +8,13 @@
 
 use super::limbo::Item;
 use super::locate::read_byte;
+use super::per_machine;
 use super::plan::{copy_of, gate_code};
 use super::site::Site;
 use super::staged::Store;
+use crate::machine::Strategy;
 use crate::threads::count::Alone;
 use crate::threads::live::Change;
-use super::per_machine;
-use crate::machine::Strategy;
 use midair_arch::{Reason, Refusal, TargetAddress};
 
 /// What stands at the entry.

@@ -13,6 +13,7 @@
 use super::choosing::dispatcher_code;
 use super::per_machine;
 use super::site::Site;
+use crate::machine::near_branches;
 use crate::symbols::{CallFrameTables, Module, module_at, modules};
 use crate::threads::frames::{
     CallFrames, End, Frame, Memory, OwnStack, Step, return_on_top, walk, walk_from,
@@ -20,7 +21,6 @@ use crate::threads::frames::{
 use crate::threads::registers::Registers;
 use crate::threads::view::{View, is_after_call};
 use midair_arch::TargetAddress;
-use crate::machine::near_branches;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -184,11 +184,12 @@ fn number_of(ranges: &[Range<usize>], at: usize) -> Option<usize> {
 /// The code of the function at `start`: its body, and what it jumps to that is
 /// no function of its own.
 fn body_and_parts(start: usize) -> Vec<Range<usize>> {
+    let mut parts: Vec<Range<usize>> = Vec::new();
     let Some(module) = module_at(start) else {
         // Code made at run time: how long it is, nobody says.
-        return vec![start..start + 1];
+        parts.push(start..start + 1);
+        return parts;
     };
-    let mut parts: Vec<Range<usize>> = Vec::new();
     let mut waiting = vec![start];
     while let Some(at) = waiting.pop() {
         if parts.iter().any(|part| part.contains(&at)) {

@@ -6,9 +6,9 @@
 //! Code that has no file (made at run time) is read from memory, and its extent
 //! is not known.
 
-use crate::symbols::{FileAddress, Image, Module, Slide, module_at};
 use super::per_machine;
 use crate::machine::{Analysis, Function};
+use crate::symbols::{FileAddress, Image, Module, Slide, module_at};
 use midair_arch::{Gap, Reason, Refusal, Surroundings, TargetAddress};
 use region::Protection;
 use std::ops::Range;

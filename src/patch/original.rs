@@ -18,8 +18,8 @@
 
 use super::per_machine::pad;
 use super::staged::Store;
+use crate::machine::{Rung, frame, jumps};
 use crate::memory::arena::{Lifetime, Reach, Slot};
-use crate::machine::{Rung, jumps};
 use midair_arch::CopyAddress;
 use std::collections::HashMap;
 use std::io;
@@ -43,7 +43,7 @@ impl Stub {
             .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?
             .to_vec();
         pad(&mut code);
-        store.staged.push(at, code);
+        store.stage(at, code, frame::CALLED);
         Ok(Self { at, slot })
     }
 

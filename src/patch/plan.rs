@@ -4,11 +4,11 @@
 //! [`can_patch`] makes one and gives its memory back; a patch keeps it.
 
 use super::locate::Located;
-use super::registry::{Claims, registry};
 use super::per_machine;
+use super::registry::{Claims, registry};
+use crate::machine::{self, Displaced, MOST_COPY, Relocated, Rung, Strategy, jumps};
 use crate::memory::arena::{Arena, Lifetime, Reach, Slot};
 use crate::threads::count;
-use crate::machine::{self, Displaced, MOST_COPY, Relocated, Rung, Strategy, jumps};
 use midair_arch::{CopyAddress, Gap, Reason, Refusal, Surroundings, TargetAddress};
 use std::fmt;
 use std::ops::Range;

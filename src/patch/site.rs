@@ -20,13 +20,16 @@ use super::entry::Entry;
 use super::limbo::Item;
 use super::locate::{Located, read_byte};
 use super::original::{Originals, Stub};
+use super::per_machine::pad;
 use super::plan::{Plan, Prepared};
 use super::staged::Store;
-use crate::memory::arena::Slot;
-use crate::threads::count;
-use crate::threads::trap;
-use super::per_machine::pad;
+use crate::machine::frame::{self, FrameState};
 use crate::machine::{Rung, jumps};
+use crate::memory::arena::Slot;
+#[cfg(target_arch = "x86_64")]
+use crate::symbols::frame_states;
+use crate::threads::count::Alone;
+use crate::threads::trap;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -103,9 +106,35 @@ impl Site {
         let copy = self.prepared.copy;
         let mut code = self.prepared.copied.bytes.clone();
         pad(&mut code);
-        store.staged.push(copy, code);
+        store.stage(copy, code, &self.frames());
         self.stage_gate(store);
         self.prepared.slot.store(copy, Ordering::Release);
+    }
+
+    /// Nothing is told about it.
+    #[cfg(target_arch = "aarch64")]
+    fn frames(&self) -> Vec<(u32, FrameState)> {
+        vec![(0, FrameState::UNKNOWN)]
+    }
+
+    /// How the frame is to be found at each byte of the copy: as the function's
+    /// file says for the displaced instructions. At the entry it is that of any
+    /// function that was called.
+    #[cfg(target_arch = "x86_64")]
+    fn frames(&self) -> Vec<(u32, FrameState)> {
+        let copied = &self.prepared.copied;
+        let resume = self.rung().resume();
+        let span = self.rung().place.get() as usize..resume.get() as usize + 1;
+        let module = self.located.module.as_ref();
+        let known = module.map_or_else(Vec::new, |module| frame_states(module, span));
+        copied.frames(resume, |at| {
+            let at = at.get() as usize;
+            if at == self.target() {
+                return FrameState::CALLED;
+            }
+            let about = known.iter().find(|(range, _)| range.contains(&at));
+            about.map_or(FrameState::UNKNOWN, |(_, state)| *state)
+        })
     }
 
     pub(super) fn stage_gate(&self, store: &mut Store) {
@@ -113,7 +142,7 @@ impl Site {
         if self.prepared.gate_has_unit() {
             pad(&mut code);
         }
-        store.staged.push(self.prepared.gate, code);
+        store.stage(self.prepared.gate, code, frame::CALLED);
     }
 
     /// The copy is written: what was handed out as the original leads to it.
@@ -157,9 +186,9 @@ impl Site {
 
     /// Whether the plan was made for a process without other threads, and there
     /// are some now.
-    pub(super) fn is_outdated(&self) -> bool {
+    pub(super) fn is_outdated(&self, alone: &Alone) -> bool {
         let rung = &self.prepared.rung;
-        !self.prepared.trapping && rung.boundaries().next().is_some() && !count::alone()
+        !self.prepared.trapping && rung.boundaries().next().is_some() && !**alone
     }
 
     /// Patches in another way from now on. What was there before is given back
@@ -264,19 +293,21 @@ impl Site {
     }
 
     /// Where each slot has to lead for the layers as they are.
-    pub(super) fn links(&self) -> Vec<(Slot, usize)> {
-        let mut links = Vec::with_capacity(self.layers.len());
+    pub(super) fn links(&self) -> impl Iterator<Item = (Slot, usize)> + '_ {
         let mut next = self.prepared.copy;
-        for layer in &self.layers {
-            if layer.enabled {
-                next = layer.destination;
+        let mut layers = self.layers.iter();
+        let mut gate = Some(self.prepared.slot);
+        std::iter::from_fn(move || {
+            for layer in layers.by_ref() {
+                if layer.enabled {
+                    next = layer.destination;
+                }
+                if let Some(stub) = &layer.through {
+                    return Some((stub.slot(), next));
+                }
             }
-            if let Some(stub) = &layer.through {
-                links.push((stub.slot(), next));
-            }
-        }
-        links.push((self.prepared.slot, next));
-        links
+            gate.take().map(|slot| (slot, next))
+        })
     }
 
     /// What a thread can be in that is inside of the function or of one of its

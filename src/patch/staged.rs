@@ -5,6 +5,7 @@
 //! are gathered and written together before anything leads to them.
 
 use super::limbo::Limbo;
+use crate::machine::frame::Frames;
 use crate::memory::arena::Arena;
 use crate::memory::write::Writer;
 use crate::threads::count::Alone;
@@ -26,6 +27,12 @@ impl Store {
             staged: Staged::default(),
             limbo: Limbo::default(),
         }
+    }
+
+    /// Has `code` written at `at`, and tells unwinders about its frames.
+    pub(super) fn stage(&mut self, at: usize, code: Vec<u8>, frames: Frames<'_>) {
+        self.arena.set_frames(at, code.len(), frames);
+        self.staged.push(at, code);
     }
 
     /// Writes the code that is staged, so that something may lead to it.

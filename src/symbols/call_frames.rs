@@ -13,14 +13,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use gimli::FrameDescriptionEntry;
 use gimli::{
     BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, Evaluation, EvaluationResult,
-    EvaluationStorage, LittleEndian, ParsedEhFrameHdr, Register,
-    RegisterRule, UnwindContext, UnwindContextStorage, UnwindExpression, UnwindSection,
-    UnwindTableRow, Value,
+    EvaluationStorage, LittleEndian, ParsedEhFrameHdr, Register, RegisterRule, UnwindContext,
+    UnwindContextStorage, UnwindExpression, UnwindSection, UnwindTableRow, Value,
 };
-#[cfg(target_arch = "x86_64")]
-use gimli::FrameDescriptionEntry;
 use goblin::elf::program_header::PT_GNU_EH_FRAME;
 #[cfg(target_arch = "x86_64")]
 use midair_arch::TargetAddress;
@@ -37,7 +35,7 @@ use crate::threads::machine;
 use crate::threads::machine::BP;
 use crate::threads::registers::{COUNT, PC, Registers, SP};
 
-type Slice<'a> = EndianSlice<'a, LittleEndian>;
+pub(super) type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
 /// The call frame information of some modules.
 #[derive(Debug)]
@@ -48,7 +46,7 @@ pub(crate) struct CallFrameTables {
 }
 
 #[derive(Debug)]
-struct Tables {
+pub(super) struct Tables {
     module: Arc<Module>,
     /// Where `.eh_frame_hdr` is in the file's bytes.
     header: Range<usize>,
@@ -56,6 +54,13 @@ struct Tables {
     /// Where `.eh_frame` begins, by address and in the file's bytes.
     frames: Range<usize>,
     frames_address: u64,
+}
+
+/// One function's call frame information, and what it refers to.
+pub(super) struct Entry<'a> {
+    pub(super) fde: FrameDescriptionEntry<Slice<'a>>,
+    pub(super) section: EhFrame<Slice<'a>>,
+    pub(super) bases: BaseAddresses,
 }
 
 impl CallFrameTables {
@@ -85,7 +90,7 @@ impl CallFrameTables {
 }
 
 impl Tables {
-    fn of(module: &Arc<Module>) -> Option<Tables> {
+    pub(super) fn of(module: &Arc<Module>) -> Option<Tables> {
         let image = module.image().ok()?;
         let mut segments = image.headers().segments.iter();
         let segment = segments.find(|segment| segment.kind == PT_GNU_EH_FRAME)?;
@@ -103,11 +108,11 @@ impl Tables {
         })
     }
 
-    fn step(&self, frame: &Registers, lookup: usize, memory: &dyn Memory) -> Result<Step, Gap> {
+    /// The entry about the code at `address` in the file.
+    pub(super) fn entry(&self, address: u64) -> Result<Entry<'_>, Gap> {
         let data = self.module.image().map_err(|_| Gap::NoInformation)?.data();
         let header = data.get(self.header.clone()).unwrap_or_default();
         let frames = data.get(self.frames.clone()).unwrap_or_default();
-        let address = self.module.file_address(lookup).0;
         let bases = BaseAddresses::default()
             .set_eh_frame_hdr(self.header_address)
             .set_eh_frame(self.frames_address);
@@ -120,6 +125,20 @@ impl Tables {
             gimli::Error::NoUnwindInfoForAddress => Gap::NoInformation,
             _ => Gap::NotUnderstood,
         })?;
+        Ok(Entry {
+            fde,
+            section,
+            bases,
+        })
+    }
+
+    fn step(&self, frame: &Registers, lookup: usize, memory: &dyn Memory) -> Result<Step, Gap> {
+        let address = self.module.file_address(lookup).0;
+        let Entry {
+            fde,
+            section,
+            bases,
+        } = self.entry(address)?;
         let mut context = UnwindContext::<usize, OnStack>::new_in();
         let row = fde.unwind_info_for_address(&section, &bases, &mut context, address);
         let row = row.map_err(|_| Gap::NotUnderstood)?;
@@ -213,7 +232,7 @@ fn place(image: &Image, part: &[u8]) -> Range<usize> {
 }
 
 /// Room for rules without the heap.
-struct OnStack;
+pub(super) struct OnStack;
 
 impl UnwindContextStorage<usize> for OnStack {
     type Rules = [(Register, RegisterRule<usize>); 24];

@@ -12,9 +12,9 @@
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
+use super::machine::{CONTEXT_IN_FRAME, MARK_IN_CONTEXT, has_frame, is_mark, is_signal_return};
 #[cfg(target_arch = "aarch64")]
 use super::machine::{LR, without_signature};
-use super::machine::{CONTEXT_IN_FRAME, MARK_IN_CONTEXT, has_frame, is_mark, is_signal_return};
 use super::own_memory;
 use super::registers::{PC, Registers, SP};
 use std::cell::RefCell;
@@ -117,7 +117,9 @@ pub(crate) fn walk_from(
         each(&Frame { pc, sp, after_call });
         let gap = match call_frames.caller(&registers, after_call, memory) {
             Step::Outermost => return End::Complete,
-            Step::Caller(caller) if caller.sp() > sp || caller.sp() == sp && !has_frame(after_call) => {
+            Step::Caller(caller)
+                if caller.sp() > sp || caller.sp() == sp && !has_frame(after_call) =>
+            {
                 registers = caller;
                 after_call = true;
                 if !is_signal_frame(&registers, memory) {

@@ -43,25 +43,25 @@ mod restorer {
 
     pub(super) const FLAG: usize = 0x0400_0000;
 
-// mov $15,%rax; syscall: unwinders and debuggers know these bytes. The nop keeps
-// the byte before the return address out of any other function.
-global_asm!(
-    ".pushsection .text.midair_signal_return,\"ax\",@progbits",
-    "nop",
-    ".globl midair_signal_return",
-    ".hidden midair_signal_return",
-    ".type midair_signal_return, @function",
-    "midair_signal_return:",
-    "mov rax, 15",
-    "syscall",
-    "ud2",
-    ".size midair_signal_return, . - midair_signal_return",
-    ".popsection",
-);
+    // mov $15,%rax; syscall: unwinders and debuggers know these bytes. The nop keeps
+    // the byte before the return address out of any other function.
+    global_asm!(
+        ".pushsection .text.midair_signal_return,\"ax\",@progbits",
+        "nop",
+        ".globl midair_signal_return",
+        ".hidden midair_signal_return",
+        ".type midair_signal_return, @function",
+        "midair_signal_return:",
+        "mov rax, 15",
+        "syscall",
+        "ud2",
+        ".size midair_signal_return, . - midair_signal_return",
+        ".popsection",
+    );
 
-unsafe extern "C" {
-    fn midair_signal_return();
-}
+    unsafe extern "C" {
+        fn midair_signal_return();
+    }
 
     pub(super) fn address() -> usize {
         midair_signal_return as *const () as usize

@@ -6,11 +6,19 @@
 //! position-independent; its data stand behind it. It lies in memory without
 //! `PROT_BTI`.
 
+use super::frame::{CALLED, Frames};
+
 /// Bytes of a [`by_epoch`] choice.
 pub const BY_EPOCH: usize = 56;
 
 /// Bytes of a [`by_dispatcher`] choice.
 pub const BY_DISPATCHER: usize = 32;
+
+/// The frames of a [`by_epoch`] choice.
+pub const BY_EPOCH_FRAMES: Frames<'static> = CALLED;
+
+/// The frames of a [`by_dispatcher`] choice.
+pub const BY_DISPATCHER_FRAMES: Frames<'static> = CALLED;
 
 /// Never reached: `brk #1`.
 const BRK: u32 = 0xd420_0020;

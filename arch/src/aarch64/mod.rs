@@ -34,6 +34,7 @@ mod cache;
 pub mod choice;
 mod decode;
 mod displaced;
+pub mod frame;
 mod function;
 pub mod jumps;
 mod ladder;

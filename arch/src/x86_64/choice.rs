@@ -5,11 +5,29 @@
 //! pointer that a leaf function may be using (the red zone, System V ABI 3.2.2).
 //! The code is position-independent; its data stand behind it.
 
+use super::frame::{FrameState, Frames};
+
 /// Bytes of a [`by_epoch`] choice.
 pub const BY_EPOCH: usize = 72;
 
 /// Bytes of a [`by_dispatcher`] choice.
 pub const BY_DISPATCHER: usize = 32;
+
+/// The frames of a [`by_epoch`] choice.
+pub const BY_EPOCH_FRAMES: Frames<'static> = &[
+    (0, FrameState::CALLED),
+    (5, FrameState::BELOW_RED_ZONE),
+    (6, FrameState::PUSHED_BELOW_RED_ZONE),
+    (19, FrameState::BELOW_RED_ZONE),
+    (27, FrameState::CALLED),
+    (33, FrameState::PUSHED_BELOW_RED_ZONE),
+    (34, FrameState::BELOW_RED_ZONE),
+    (42, FrameState::CALLED),
+];
+
+/// The frames of a [`by_dispatcher`] choice.
+pub const BY_DISPATCHER_FRAMES: Frames<'static> =
+    &[(0, FrameState::CALLED), (5, FrameState::BELOW_RED_ZONE)];
 
 /// How far behind the return address that a [`by_dispatcher`] choice pushes its
 /// context is.

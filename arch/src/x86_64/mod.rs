@@ -14,6 +14,8 @@ mod branches;
 pub mod choice;
 mod decode;
 mod depth;
+pub mod eh_frame;
+pub mod frame;
 mod function;
 pub mod jumps;
 mod ladder;
@@ -21,14 +23,14 @@ mod padding;
 mod relocate;
 mod tables;
 
-pub use crate::{Function, Line, Relocated, Strategy};
+pub use crate::{Function, Line, Strategy};
 pub use branches::near_branches;
 pub use decode::{Displaced, disassemble};
 pub use depth::stack_depth;
 pub use function::Analysis;
 pub use ladder::{Byte, LADDER, Rung};
 pub use padding::is_padding;
-pub use relocate::relocate;
+pub use relocate::{Relocated, relocate};
 
 /// The one-byte breakpoint instruction, `int3`.
 pub const INT3: u8 = 0xcc;

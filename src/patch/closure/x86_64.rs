@@ -8,9 +8,13 @@ use midair_arch::x86_64::jumps;
 #[unsafe(naked)]
 extern "C" fn dispatch() {
     core::arch::naked_asm!(
-        "push rdi", "push rsi", "push rdx", "push rcx", "push r8", "push r9",
-        "push rax", "push r10", "push r11",
-        "sub rsp, 128",
+        ".cfi_startproc",
+        "push rdi", ".cfi_adjust_cfa_offset 8", "push rsi", ".cfi_adjust_cfa_offset 8",
+        "push rdx", ".cfi_adjust_cfa_offset 8", "push rcx", ".cfi_adjust_cfa_offset 8",
+        "push r8", ".cfi_adjust_cfa_offset 8", "push r9", ".cfi_adjust_cfa_offset 8",
+        "push rax", ".cfi_adjust_cfa_offset 8", "push r10", ".cfi_adjust_cfa_offset 8",
+        "push r11", ".cfi_adjust_cfa_offset 8",
+        "sub rsp, 128", ".cfi_adjust_cfa_offset 128",
         "movups [rsp], xmm0", "movups [rsp+16], xmm1",
         "movups [rsp+32], xmm2", "movups [rsp+48], xmm3",
         "movups [rsp+64], xmm4", "movups [rsp+80], xmm5",
@@ -21,10 +25,14 @@ extern "C" fn dispatch() {
         "movups xmm2, [rsp+32]", "movups xmm3, [rsp+48]",
         "movups xmm4, [rsp+64]", "movups xmm5, [rsp+80]",
         "movups xmm6, [rsp+96]", "movups xmm7, [rsp+112]",
-        "add rsp, 128",
-        "pop r11", "pop r10", "pop rax",
-        "pop r9", "pop r8", "pop rcx", "pop rdx", "pop rsi", "pop rdi",
+        "add rsp, 128", ".cfi_adjust_cfa_offset -128",
+        "pop r11", ".cfi_adjust_cfa_offset -8", "pop r10", ".cfi_adjust_cfa_offset -8",
+        "pop rax", ".cfi_adjust_cfa_offset -8", "pop r9", ".cfi_adjust_cfa_offset -8",
+        "pop r8", ".cfi_adjust_cfa_offset -8", "pop rcx", ".cfi_adjust_cfa_offset -8",
+        "pop rdx", ".cfi_adjust_cfa_offset -8", "pop rsi", ".cfi_adjust_cfa_offset -8",
+        "pop rdi", ".cfi_adjust_cfa_offset -8",
         "jmp [r11]",
+        ".cfi_endproc",
         push = sym push_context,
     )
 }

@@ -85,7 +85,10 @@ pub(crate) unsafe fn apply(changes: &[Change], alone: &Alone) -> io::Result<()> 
     }
     let stores: Option<Vec<(usize, u32)>> = changes
         .iter()
-        .map(|change| Some((change.at, word(&change.new)?)))
+        .map(|change| {
+            let is_one = change.boundaries.is_empty();
+            Some((change.at, word(&change.new).filter(|_| is_one)?))
+        })
         .collect();
     let Some(stores) = stores else {
         return Err(io::Error::new(

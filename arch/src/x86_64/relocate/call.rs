@@ -59,6 +59,7 @@ impl Emitter {
         let [low, high] = [address as u32, (address >> 32) as u32];
         self.put(&[0x68]);
         self.put(&low.to_le_bytes());
+        self.lowered(8);
         if i64::from(low as i32) as u64 != address {
             self.put(&[0xc7, 0x44, 0x24, 0x04]); // mov dword [rsp+4], high
             self.put(&high.to_le_bytes());

@@ -17,11 +17,67 @@ mod call;
 mod operand;
 
 use super::decode::{self, Displaced, near_target, rip_operand};
+use super::frame::FrameState;
 use super::jumps;
 use crate::address::displacement;
-use crate::{CopyAddress, Reason, Refusal, Relocated, TargetAddress};
+use crate::{CopyAddress, Reason, Refusal, TargetAddress};
 use alloc::vec::Vec;
 use iced_x86::{FlowControl, Mnemonic, OpKind, Register};
+
+/// The relocated copy of displaced instructions.
+#[derive(Clone, Debug)]
+pub struct Relocated {
+    /// The code, ending with a jump back unless it cannot be reached.
+    pub bytes: Vec<u8>,
+    /// For each displaced instruction its address in the function and the
+    /// offset of its copy in `bytes`.
+    pub map: Vec<(TargetAddress, u32)>,
+    /// Where the copy moves the stack pointer by itself.
+    pub moves: Vec<Moved>,
+    /// The offset behind the last instruction's copy: the jump back, if any.
+    pub end: u32,
+}
+
+/// The stack pointer of a copy, compared with that of the original.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// From this offset in the copy to that of the next one,
+    pub from: u32,
+    /// the stack pointer is so many bytes lower than the original's before the
+    /// displaced instruction, and
+    pub lower: u32,
+    /// the value of the register with this DWARF number is on top of the stack,
+    /// the register itself being in use for something else.
+    pub borrowed: Option<u16>,
+}
+
+impl Relocated {
+    /// How the frame is to be found at each byte of the copy. `original` says it
+    /// for an address in the original function, if no more than the
+    /// instructions before it have been executed.
+    pub fn frames(
+        &self,
+        resume: TargetAddress,
+        mut original: impl FnMut(TargetAddress) -> FrameState,
+    ) -> Vec<(u32, FrameState)> {
+        let mut frames = Vec::with_capacity(self.map.len() + self.moves.len() + 1);
+        let ends = self.map.iter().skip(1).map(|(_, from)| *from);
+        for (&(address, from), end) in self.map.iter().zip(ends.chain([self.end])) {
+            let before = original(address);
+            frames.push((from, before));
+            let moves = self.moves.iter().filter(|m| (from..end).contains(&m.from));
+            frames.extend(moves.map(|moved| {
+                let lowered = before.lowered(moved.lower);
+                let state = moved.borrowed.map_or(lowered, |r| lowered.borrowed(r));
+                (moved.from, state)
+            }));
+        }
+        if (self.end as usize) < self.bytes.len() {
+            frames.push((self.end, original(resume)));
+        }
+        frames
+    }
+}
 
 /// Moves `displaced` to `to`; behind them the copy jumps to `resume`.
 ///
@@ -39,10 +95,13 @@ pub fn relocate(
         at: to.get(),
         map: Vec::with_capacity(displaced.len()),
         forward: Vec::new(),
+        moves: Vec::new(),
+        lower: 0,
         start: displaced.first().map_or(0, Displaced::address),
         end: displaced.last().map_or(0, Displaced::end),
     };
     for d in displaced {
+        emitter.lower = 0;
         emitter
             .map
             .push((TargetAddress::new(d.address()), emitter.bytes.len() as u32));
@@ -52,6 +111,7 @@ pub fn relocate(
                 Refusal::new(function, i64::from(d.offset), reason).with_instruction(d.text())
             })?;
     }
+    let end = emitter.bytes.len() as u32;
     if !displaced.last().is_some_and(Displaced::ends_flow) {
         emitter.jump(resume.get());
     }
@@ -59,6 +119,8 @@ pub fn relocate(
     Ok(Relocated {
         bytes: emitter.bytes,
         map: emitter.map,
+        moves: emitter.moves,
+        end,
     })
 }
 
@@ -93,6 +155,9 @@ struct Emitter {
     map: Vec<(TargetAddress, u32)>,
     /// `rel32` fields that lead to displaced instructions not copied yet.
     forward: Vec<(usize, TargetAddress)>,
+    moves: Vec<Moved>,
+    /// How far the instruction's copy has lowered the stack pointer.
+    lower: u32,
     /// The displaced instructions are those from `start` to before `end`.
     start: u64,
     end: u64,
@@ -133,6 +198,24 @@ impl Emitter {
 
     fn put(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The stack pointer is `by` bytes lower from here on.
+    fn lowered(&mut self, by: i32) {
+        self.lower = self.lower.wrapping_add_signed(by);
+        self.moves.push(Moved {
+            from: self.bytes.len() as u32,
+            lower: self.lower,
+            borrowed: None,
+        });
+    }
+
+    /// `register` was pushed and is used for something else from here on.
+    fn borrowed(&mut self, register: u16) {
+        self.lowered(8);
+        if let Some(moved) = self.moves.last_mut() {
+            moved.borrowed = Some(register);
+        }
     }
 
     /// A jump to `to`, which may be any address of the original program.

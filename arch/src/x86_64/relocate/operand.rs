@@ -116,7 +116,8 @@ impl Emitter {
             return Err(Reason::OperandOutOfReach { operand });
         }
         self.move_stack(-RED_ZONE);
-        self.put(&[0x50, 0x48, 0xb8]); // push rax; mov rax, operand
+        self.push_rax();
+        self.put(&[0x48, 0xb8]); // mov rax, operand
         self.put(&operand.to_le_bytes());
         self.put(&[0x48, 0x8b, 0x00]); // mov rax,[rax]
         self.put(&[0x48, 0x87, 0x04, 0x24]); // xchg [rsp],rax
@@ -131,12 +132,14 @@ impl Emitter {
             return Err(Reason::OperandOutOfReach { operand });
         }
         self.move_stack(-(RED_ZONE + 8));
-        self.put(&[0x50, 0x48, 0xb8]); // push rax; mov rax, operand
+        self.push_rax();
+        self.put(&[0x48, 0xb8]); // mov rax, operand
         self.put(&operand.to_le_bytes());
         self.put(&[0x48, 0x8b, 0x00]); // mov rax,[rax]
         self.put(&[0x48, 0x89, 0x84, 0x24]); // mov [rsp+8+128],rax
         self.put(&(RED_ZONE + 8).to_le_bytes());
         self.put(&[0x58]); // pop rax
+        self.lowered(-8);
         self.move_stack(RED_ZONE);
         Ok(())
     }
@@ -151,11 +154,13 @@ impl Emitter {
         self.move_stack(-RED_ZONE);
         self.put(extended);
         self.put(&[0x50 | (number & 7)]); // push scratch
+        self.borrowed(dwarf_number(scratch));
         self.put(&[0x48 | (number >> 3), 0xb8 | (number & 7)]); // mov scratch, operand
         self.put(&operand.to_le_bytes());
         self.put(&bytes);
         self.put(extended);
         self.put(&[0x58 | (number & 7)]); // pop scratch
+        self.lowered(-8);
         self.move_stack(RED_ZONE);
         Ok(())
     }
@@ -164,7 +169,20 @@ impl Emitter {
     fn move_stack(&mut self, by: i32) {
         self.put(&[0x48, 0x8d, 0xa4, 0x24]);
         self.put(&by.to_le_bytes());
+        self.lowered(-by);
     }
+
+    fn push_rax(&mut self) {
+        self.put(&[0x50]);
+        self.lowered(8);
+    }
+}
+
+/// DWARF numbers the first eight registers differently (System V ABI 3.6.2).
+fn dwarf_number(register: Register) -> u16 {
+    const FIRST: [u16; 8] = [0, 2, 1, 3, 7, 6, 4, 5];
+    let number = register.number();
+    FIRST.get(number).copied().unwrap_or(number as u16)
 }
 
 /// The instruction with `[scratch+0]` for `[rip+disp32]`, and the scratch

@@ -1,0 +1,199 @@
+//! What unwinders are told about code of the arena.
+//!
+//! Code that no file describes ends every backtrace. So each block is announced
+//! to the unwinder once, when it is mapped, with rules that read a table beside
+//! it ([`midair_arch::x86_64::eh_frame`]): for each byte of code the number of
+//! the [`FrameState`] there. A patch only writes its states, before anything
+//! leads to its code; the unwinder is told nothing anew.
+//!
+//! The unwinder is libgcc's, the one that Rust's standard library is linked to:
+//! panics, `std::backtrace`, C++ exceptions and `_Unwind_Backtrace` go through
+//! it. A debugger reads files and does not see this.
+
+use super::super::layout::{map_anywhere, page_size, unmap};
+use midair_arch::x86_64::eh_frame::{self, Tabled};
+use midair_arch::x86_64::frame::{FrameState, Frames};
+use std::ffi::c_void;
+use std::io;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+/// States that a table can hold; more are unknown.
+const STATES: usize = 256;
+
+/// The table of a block.
+pub(crate) struct FrameTable {
+    code: Range<usize>,
+    /// One byte for each byte of code, then the states, then what is announced.
+    at: usize,
+    /// States that are in use. The first one is the unknown one.
+    count: usize,
+    announced: bool,
+}
+
+impl FrameTable {
+    /// Of this code, all of it unknown. Pages of the table are there once they
+    /// are written.
+    pub(crate) fn new(code: Range<usize>) -> io::Result<Self> {
+        let rights = libc::PROT_READ | libc::PROT_WRITE;
+        let at = map_anywhere(Self::bytes(code.len()), rights)?;
+        let mut table = Self {
+            code,
+            at,
+            count: 1,
+            announced: false,
+        };
+        let section = eh_frame::tabled(Tabled {
+            start: table.code.start as u64,
+            len: table.code.len() as u64,
+            numbers: at as u64,
+            states: table.states() as u64,
+        });
+        let place = table.states() + STATES * size_of::<u64>();
+        debug_assert!(place + section.len() <= at + Self::bytes(table.code.len()));
+        // SAFETY: it fits behind the states, in pages mapped just now.
+        unsafe { std::ptr::copy_nonoverlapping(section.as_ptr(), place as *mut u8, section.len()) };
+        announce(place, table.code.start);
+        table.announced = true;
+        Ok(table)
+    }
+
+    fn bytes(code: usize) -> usize {
+        code + page_size()
+    }
+
+    fn states(&self) -> usize {
+        self.at + self.code.len()
+    }
+
+    /// Whether the code at `at` is the table's.
+    pub(crate) fn covers(&self, at: usize) -> bool {
+        self.code.contains(&at)
+    }
+
+    /// The unwinder is told that the code is gone, before it is.
+    pub(crate) fn close(&mut self) {
+        if std::mem::take(&mut self.announced) {
+            withdraw(self.states() + STATES * size_of::<u64>());
+            unmap(self.at, Self::bytes(self.code.len()));
+        }
+    }
+
+    /// The states of the `len` bytes of code at `at`, which nothing leads to yet.
+    pub(crate) fn set(&mut self, at: usize, len: usize, frames: Frames<'_>) {
+        let ends = frames.iter().skip(1).map(|(from, _)| *from as usize);
+        for ((from, state), end) in frames.iter().zip(ends.chain([len])) {
+            let number = self.number(*state);
+            self.fill(at + *from as usize..at + end.min(len), number);
+        }
+    }
+
+    /// Nothing is known any more about the `len` bytes of code at `at`.
+    pub(crate) fn forget(&mut self, at: usize, len: usize) {
+        self.fill(at..at + len, 0);
+    }
+
+    fn fill(&mut self, code: Range<usize>, number: u8) {
+        if code.start < self.code.start || code.end > self.code.end || code.is_empty() {
+            return;
+        }
+        let first = self.at + (code.start - self.code.start);
+        // SAFETY: the bytes of the table for this code. No unwinder reads them:
+        // nobody is in code that nothing leads to.
+        unsafe { (first as *mut u8).write_bytes(number, code.len()) };
+    }
+
+    /// The number of a state, a new one if need be; that of the unknown one if
+    /// there is no more room.
+    fn number(&mut self, state: FrameState) -> u8 {
+        let states = self.states() as *mut u64;
+        let wanted = state.to_bits();
+        for n in 0..self.count {
+            // SAFETY: the first `count` states are written.
+            if unsafe { states.add(n).read() } == wanted {
+                return n as u8; // there are at most 256
+            }
+        }
+        if self.count == STATES {
+            return 0;
+        }
+        // SAFETY: room for one more, and nothing has its number yet.
+        unsafe { states.add(self.count).write(wanted) };
+        self.count += 1;
+        (self.count - 1) as u8
+    }
+
+    /// What is known about the frame at `pc`, in this code.
+    pub(crate) fn state(&self, pc: usize) -> Option<FrameState> {
+        let place = self.code.contains(&pc).then(|| pc - self.code.start)?;
+        // SAFETY: inside of the table, whose numbers are those of states.
+        let bits = unsafe {
+            let number = ((self.at + place) as *const u8).read();
+            (self.states() as *const u64).add(number.into()).read()
+        };
+        Some(FrameState::from_bits(bits))
+    }
+}
+
+/// A page of gates, announced: all its code leaves the stack as it is.
+pub(crate) struct AnnouncedPage(Box<[u64]>);
+
+impl AnnouncedPage {
+    pub(crate) fn new(code: Range<usize>) -> Self {
+        let section = eh_frame::called(code.start as u64, code.len() as u64);
+        // Unwinders read it by words.
+        let words = section.chunks(8).map(|bytes| {
+            let mut word = [0; 8];
+            word[..bytes.len()].copy_from_slice(bytes);
+            u64::from_le_bytes(word)
+        });
+        let section: Box<[u64]> = words.collect();
+        announce(section.as_ptr() as usize, code.start);
+        Self(section)
+    }
+
+    /// The unwinder is told that the code is gone, before it is.
+    pub(crate) fn close(&self) {
+        withdraw(self.0.as_ptr() as usize);
+    }
+}
+
+unsafe extern "C" {
+    fn __register_frame(section: *const c_void);
+    fn __deregister_frame(section: *const c_void);
+    fn _Unwind_Find_FDE(pc: *const c_void, bases: *mut [usize; 3]) -> *const c_void;
+}
+
+/// Makes the section at `section`, about the code at `code`, known.
+fn announce(section: usize, code: usize) {
+    without_signals(|| {
+        let mut bases = [0; 3];
+        // SAFETY: a whole section with its end, which stays until it is
+        // withdrawn.
+        unsafe {
+            __register_frame(section as *const c_void);
+            // libgcc 12 and older sort and allocate at the first look-up, which
+            // may be in a signal handler. That is now, then.
+            _Unwind_Find_FDE(code as *const c_void, &mut bases);
+        }
+    });
+}
+
+fn withdraw(section: usize) {
+    // SAFETY: announced before, and only once withdrawn.
+    without_signals(|| unsafe { __deregister_frame(section as *const c_void) });
+}
+
+/// A handler that unwinds would wait for the unwinder's lock for good.
+fn without_signals(f: impl FnOnce()) {
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: both are sets; the first is filled here, the second by the call.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+    }
+    f();
+    // SAFETY: filled above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+}

@@ -1,0 +1,81 @@
+//! Call frame information as [`FrameState`]s, where it can be said in them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use gimli::{CfaRule, Register, RegisterRule, UnwindContext, UnwindTableRow};
+use midair_arch::x86_64::frame::{CALLEE_SAVED, FrameBase, FrameState};
+
+use super::call_frames::{OnStack, Tables};
+use super::module::Module;
+
+/// Where the DWARF of x86-64 has the return address.
+const RETURN_ADDRESS: Register = Register(16);
+
+/// How the frame is to be found at the instructions in `code`, which is the
+/// module's. Parts about which the file says nothing are left out.
+pub(crate) fn frame_states(
+    module: &Arc<Module>,
+    code: Range<usize>,
+) -> Vec<(Range<usize>, FrameState)> {
+    let mut states = Vec::new();
+    let Some(tables) = Tables::of(module) else {
+        return states;
+    };
+    let (start, end) = (
+        module.file_address(code.start).0,
+        module.file_address(code.end).0,
+    );
+    let mut at = start;
+    while at < end {
+        let Ok(entry) = tables.entry(at) else {
+            break;
+        };
+        let mut context = UnwindContext::<usize, OnStack>::new_in();
+        let rows = entry.fde.rows(&entry.section, &entry.bases, &mut context);
+        let Ok(mut rows) = rows else {
+            break;
+        };
+        let returns_to = entry.fde.cie().return_address_register();
+        while let Ok(Some(row)) = rows.next_row() {
+            if row.start_address() >= end {
+                break;
+            }
+            let state = match returns_to {
+                RETURN_ADDRESS => state(row),
+                _ => None,
+            };
+            let address = |file: u64| code.start.wrapping_add(file.wrapping_sub(start) as usize);
+            let range = address(row.start_address().max(start))..address(row.end_address());
+            states.push((range, state.unwrap_or(FrameState::UNKNOWN)));
+        }
+        let next = entry.fde.end_address();
+        if next <= at {
+            break;
+        }
+        at = next;
+    }
+    states
+}
+
+/// One row, if it can be said.
+fn state(row: &UnwindTableRow<usize, OnStack>) -> Option<FrameState> {
+    let CfaRule::RegisterAndOffset { register, offset } = row.cfa() else {
+        return None;
+    };
+    let mut state = FrameState::at(FrameBase::of(register.0)?, *offset)?;
+    let mut returns = false;
+    for (register, rule) in row.registers() {
+        match (*register, rule) {
+            (RETURN_ADDRESS, RegisterRule::Offset(-8)) => returns = true,
+            (_, RegisterRule::SameValue) => {}
+            (Register(number), RegisterRule::Offset(offset)) if CALLEE_SAVED.contains(&number) => {
+                state = state.with_saved(number, offset.checked_neg()?)?;
+            }
+            // Vector registers lead nowhere.
+            (Register(17..), _) => {}
+            _ => return None,
+        }
+    }
+    returns.then_some(state)
+}
