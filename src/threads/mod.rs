@@ -39,5 +39,5 @@ pub(crate) mod tasks;
 pub(crate) mod trap;
 pub(crate) mod view;
 
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 mod tests;

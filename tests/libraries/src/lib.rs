@@ -17,6 +17,7 @@ mod error;
 mod functions;
 #[cfg(target_arch = "x86_64")]
 pub mod many;
+#[cfg(target_arch = "x86_64")]
 pub mod shapes;
 mod temporary;
 pub mod workload;
