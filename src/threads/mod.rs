@@ -8,6 +8,7 @@
 //! - [`blocked`]: no thread blocks the signal of a trap meanwhile.
 //! - [`live`]: the order of writes that lets all of them run on.
 //! - `hold` (aarch64): nobody runs while an instruction is exchanged.
+//! - [`emulated`]: whether `/proc` speaks of our threads at all.
 //! - [`look`]: what each thread is doing, without stopping it or waking it:
 //!   [`tasks`] lists them, [`sleeper`] reads those that sleep, [`ask`] and
 //!   [`answer`] make those that run copy themselves, [`front`] keeps the signal
@@ -22,6 +23,7 @@ mod answer;
 mod ask;
 pub(crate) mod blocked;
 pub(crate) mod count;
+mod emulated;
 pub(crate) mod frames;
 mod front;
 #[cfg(target_arch = "aarch64")]
