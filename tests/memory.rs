@@ -3,7 +3,6 @@
 //! What is compared is the resident memory and the number of mappings, before
 //! and after many cycles, with another thread at work. `MIDAIR_CYCLES` sets the
 //! number of cycles; the bound is the same for any number.
-#![cfg(target_arch = "x86_64")]
 
 use midair_libraries::shapes::{Caution, Fixtures, SHAPES};
 use std::collections::VecDeque;

@@ -1,5 +1,4 @@
 //! Memory is given back when no thread can be in it, and not before.
-#![cfg(target_arch = "x86_64")]
 
 use midair_libraries::shapes::{Caution, Fixtures, Needs, SHAPES, Shape};
 use std::hint::black_box;

@@ -4,7 +4,6 @@
 //! The call is among the bytes that the jump covers, so the thread comes back
 //! into what was the jump, or to its copy; and the memory of gates and copies
 //! may have been given to other patches meanwhile.
-#![cfg(target_arch = "x86_64")]
 
 use midair_libraries::shapes::{Caution, Fixtures, Needs, SHAPES, Shape};
 use std::sync::Barrier;

@@ -17,7 +17,6 @@ mod error;
 mod functions;
 #[cfg(target_arch = "x86_64")]
 pub mod many;
-#[cfg(target_arch = "x86_64")]
 pub mod shapes;
 mod temporary;
 pub mod workload;
@@ -40,8 +39,8 @@ pub fn sqlite() -> &'static Path {
 /// The functions of [`shapes::SHAPES`], and the `fixture_` functions of
 /// `fixtures/names.c`: two names for one body (`fixture_alias`,
 /// `fixture_alias_too`), one name for two bodies (`fixture_same_name`), an
-/// inlined one (`fixture_inlined`), an `IFUNC` (`fixture_ifunc`).
-#[cfg(target_arch = "x86_64")]
+/// inlined one (`fixture_inlined`), an `IFUNC` (`fixture_ifunc`). Elsewhere than on
+/// x86-64, the shapes only.
 pub fn fixtures() -> &'static Path {
     Path::new(concat!(env!("OUT_DIR"), "/libmidair_fixtures.so"))
 }
