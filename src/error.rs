@@ -1,9 +1,12 @@
 //! What can go wrong, with the facts and a remedy.
 
+use crate::patch::Holdout;
 use crate::symbols::SymbolError;
+use crate::threads::blocked::Blocked;
 use midair_arch::Refusal;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 /// Why midair did not do what it was asked to. Unless an error says otherwise,
 /// nothing was written.
@@ -36,6 +39,30 @@ pub enum Error {
         /// What went wrong when the first entries were put back.
         also: Option<io::Error>,
     },
+    /// Some thread was inside of one of the functions all the time. Nothing has
+    /// changed.
+    NotQuiescent {
+        /// How long it was tried.
+        waited: Duration,
+        /// The threads, and what they are in.
+        inside: Vec<Holdout>,
+    },
+    /// A thread blocks SIGTRAP and could not be made to let it through: it would
+    /// be killed in a function whose first bytes change.
+    TrapBlocked {
+        /// The id of the thread.
+        thread: i32,
+        /// Why it could not be made to.
+        why: String,
+    },
+    /// The function is part of a [`Transition`](crate::Transition) that is not
+    /// complete.
+    InTransition {
+        /// Address of the function.
+        target: usize,
+    },
+    /// The transition was cancelled, or is over.
+    Cancelled,
     /// The threads of this process cannot be looked at.
     Threads {
         /// What the operating system said.
@@ -98,6 +125,27 @@ impl fmt::Display for Error {
                     None => Ok(()),
                 }
             }
+            Self::NotQuiescent { waited, inside } => {
+                write!(f, "not all threads were outside within {waited:?}: ")?;
+                for (n, holdout) in inside.iter().enumerate() {
+                    let separator = if n > 0 { "; " } else { "" };
+                    write!(f, "{separator}{holdout}")?;
+                }
+                f.write_str("; wait longer, or let them return first")
+            }
+            Self::TrapBlocked { thread, why } => write!(
+                f,
+                "thread {thread} blocks SIGTRAP and would be killed by a patch: {why}; unblock the \
+                 signal there"
+            ),
+            Self::InTransition { target } => write!(
+                f,
+                "the function at {target:#x} is part of a transition that is not complete; wait \
+                 for it or cancel it first"
+            ),
+            Self::Cancelled => f.write_str(
+                "the transition is over: complete, cancelled, or a patch of it was removed",
+            ),
             Self::Threads { source } => write!(
                 f,
                 "the threads of this process cannot be looked at: {source}; mount /proc and allow \
@@ -125,6 +173,15 @@ impl std::error::Error for Error {
                 Some(source)
             }
             _ => None,
+        }
+    }
+}
+
+impl From<Blocked> for Error {
+    fn from(e: Blocked) -> Self {
+        match e {
+            Blocked::By { thread, why } => Self::TrapBlocked { thread, why },
+            Blocked::Unreadable(source) => Self::Threads { source },
         }
     }
 }

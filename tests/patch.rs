@@ -212,9 +212,8 @@ fn a_transaction_makes_all_changes_or_none() {
     assert_eq!((one(), two()), (9, 9));
     let mut transaction = midair::Transaction::new();
     transaction.disable(&patches[0]).disable(&patches[1]);
-    unsafe { transaction.commit(midair::Consistency::Immediate) }
-        .unwrap()
-        .patches;
+    let committed = unsafe { transaction.commit(midair::Consistency::Immediate) }.unwrap();
+    assert_eq!(committed.patches.len(), 0, "nothing new");
     assert_eq!((one(), two()), (1, 2));
     let mut transaction = midair::Transaction::new();
     transaction

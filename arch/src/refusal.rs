@@ -45,6 +45,21 @@ pub enum Reason {
     AddressSizeRip,
     /// A far branch, whose segment cannot be followed.
     FarBranch,
+    /// An instruction of the group of branches that is not understood.
+    UnknownBranch,
+    /// The instruction signs or checks a return address with its own address.
+    SignsOwnAddress,
+    /// The instruction belongs to a sequence that must not be torn apart, and
+    /// whose end is not found: a load-exclusive and its store, `cpyp` and its
+    /// kin, `movprfx` and what it prefixes.
+    TornSequence,
+    /// Neither x16 nor x17 is free where a branch needs one.
+    NoFreeRegister,
+    /// Code enters behind a `paciasp`, with a return address that may not be
+    /// signed.
+    EnteredBehindSigning,
+    /// This form of jump is another machine's.
+    OtherMachine,
     /// A call through the stack pointer: the emulated push would move it.
     StackRelativeCall,
     /// An operand out of reach of the copy, in an instruction that leaves no
@@ -142,7 +157,15 @@ impl Reason {
             | Self::AddressSizeRip
             | Self::FarBranch
             | Self::StackRelativeCall
+            | Self::UnknownBranch
+            | Self::SignsOwnAddress
+            | Self::TornSequence
+            | Self::EnteredBehindSigning
             | Self::OverlappingCode { .. } => "patch its callers, or rebuild the function",
+            Self::NoFreeRegister => {
+                "free address space within 128 MB of the function, or patch its callers"
+            }
+            Self::OtherMachine => "a form of the machine's own is tried",
             Self::OperandOutOfReach { .. } | Self::NoMemoryInReach => {
                 "free address space within 2 GB of the function, or patch its callers"
             }
@@ -176,6 +199,21 @@ impl fmt::Display for Reason {
             }
             Self::AddressSizeRip => write!(f, "the operand's address is cut to 32 bits"),
             Self::FarBranch => write!(f, "a far branch cannot be followed"),
+            Self::UnknownBranch => write!(f, "a branch that is not understood"),
+            Self::SignsOwnAddress => write!(
+                f,
+                "the return address is signed with the instruction's own address"
+            ),
+            Self::TornSequence => write!(
+                f,
+                "it belongs to a sequence that must stay together, of which no end is found"
+            ),
+            Self::NoFreeRegister => write!(f, "neither x16 nor x17 is free for a branch"),
+            Self::EnteredBehindSigning => write!(
+                f,
+                "other code enters behind the instruction that signs the return address"
+            ),
+            Self::OtherMachine => write!(f, "another machine's form of jump"),
             Self::StackRelativeCall => {
                 write!(f, "a call through the stack pointer cannot be moved")
             }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{AT, Around, Fixture, assemble, hex};
-use midair_arch::x86_64::{Analysis, Byte, Function, INT3, Rung, Strategy};
+use midair_arch::x86_64::{Analysis, Byte, Function, INT3, LADDER, Rung, Strategy};
 use midair_arch::{Reason, TargetAddress};
 
 use Byte::{Fixed, Free, Trap};
@@ -613,7 +613,7 @@ fn all_lengths_of_function_and_padding_have_their_rung() {
 fn every_rung_displaces_what_it_writes_over() {
     for len in 1..8 {
         for padding in 0..8 {
-            for strategy in Strategy::LADDER {
+            for strategy in LADDER {
                 let mut fixture = Fixture::new(&[]).with_gap(AT + 64, "cc cc cc cc cc");
                 fixture.body = vec![0x90; len]; // nops
                 fixture.body[len - 1] = 0xc3; // ret
@@ -651,10 +651,7 @@ fn every_rung_displaces_what_it_writes_over() {
 
 #[test]
 fn the_ladder_is_listed_best_first_with_names() {
-    let names: Vec<&str> = Strategy::LADDER
-        .iter()
-        .map(|strategy| strategy.name())
-        .collect();
+    let names: Vec<&str> = LADDER.iter().map(|strategy| strategy.name()).collect();
     assert_eq!(
         names,
         [
@@ -770,7 +767,7 @@ fn a_function_at_either_end_of_the_address_space_is_analysed() {
         };
         let analysis =
             Analysis::of(&function, &around).unwrap_or_else(|refusal| panic!("{refusal}"));
-        for strategy in Strategy::LADDER {
+        for strategy in LADDER {
             if let Ok(rung) = analysis.rung(strategy, &around) {
                 boundaries(&rung);
                 rung.entry_bytes(at.wrapping_add(64));

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Around, listing};
-use midair_arch::x86_64::{Analysis, Displaced, Function, Strategy};
+use midair_arch::x86_64::{Analysis, Displaced, Function, LADDER};
 use midair_arch::x86_64::{disassemble, is_padding, near_branches, relocate};
 use midair_arch::{CopyAddress, TargetAddress};
 use proptest::collection::vec;
@@ -136,7 +136,7 @@ fn check_case(case: &Case) -> Result<(), TestCaseError> {
             return Ok(());
         }
     };
-    for strategy in Strategy::LADDER {
+    for strategy in LADDER {
         let rung = match analysis.rung(strategy, around) {
             Ok(rung) => rung,
             Err(refusal) => {

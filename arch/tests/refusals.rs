@@ -3,7 +3,7 @@
 mod common;
 
 use common::{AT, Around, FAR, Fixture, NEAR, hex, refused};
-use midair_arch::x86_64::{Analysis, Function, Strategy};
+use midair_arch::x86_64::{Analysis, Function, LADDER, Strategy};
 use midair_arch::{Reason, Refusal, TargetAddress};
 
 /// Checks all that a refusal says.
@@ -153,7 +153,7 @@ fn a_function_that_reads_its_own_first_bytes() {
         ("0f 10 05 ea ff ff ff", "movups xmm0, [0x555500000ff1]"),
     ] {
         let fixture = Fixture::new(&[(bytes, line), ("c3", "ret")]);
-        for strategy in Strategy::LADDER {
+        for strategy in LADDER {
             assert_refusal(fixture.refusal(strategy), 0, None, text);
         }
     }

@@ -11,8 +11,6 @@ use std::path::PathBuf;
 pub(crate) enum Error {
     /// The file cannot be used.
     Image(ImageError),
-    /// The file's code is for another processor than the engine's.
-    Aarch64 { path: PathBuf },
     /// There is no such process and no such file.
     NoProcess { text: String },
     /// The process cannot be looked at.
@@ -49,11 +47,6 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Image(error) => fmt::Display::fmt(error, f),
-            Self::Aarch64 { path } => write!(
-                f,
-                "{} has aarch64 code, which midair cannot patch yet; `symbols` works on it",
-                path.display()
-            ),
             Self::NoProcess { text } => write!(
                 f,
                 "no process {text} is running and no file has that name; \

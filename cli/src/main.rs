@@ -9,7 +9,6 @@ mod args;
 mod climb;
 mod coverage;
 mod error;
-mod files;
 mod gates;
 mod inspect;
 mod output;

@@ -3,6 +3,8 @@
 //! The snapshots under `tests/snapshots` are written anew with
 //! `SNAPSHOTS=overwrite cargo test -p cargo-midair`; read the difference.
 
+#[path = "commands/aarch64.rs"]
+mod aarch64;
 #[path = "commands/bad_input.rs"]
 mod bad_input;
 #[path = "commands/coverage.rs"]

@@ -20,6 +20,7 @@ use crate::Error;
 use crate::memory::arena::{Lifetime, Reach, Slot};
 use crate::threads::count::{self, Alone};
 use midair_arch::x86_64::choice;
+use midair_arch::x86_64::frame::Frames;
 use std::io;
 use std::sync::atomic::Ordering;
 
@@ -57,6 +58,7 @@ impl Registry {
         let mut before = Vec::with_capacity(wanted.len());
         for &(layer, _) in wanted {
             self.retire_if_unloaded(layer.target);
+            self.check_transition(layer.target)?;
             before.push((layer, self.layer(layer)?.enabled));
         }
         let mut targets: Vec<usize> = wanted.iter().map(|(layer, _)| layer.target).collect();
@@ -130,12 +132,10 @@ fn choose(store: &mut Store, turns: &[Turn], alone: &Alone) -> io::Result<Chosen
         ..Item::default()
     };
     let word = std::ptr::from_ref(epoch) as u64;
-    let placed = place(store, turns, &mut item, |turn| {
+    let frames = choice::BY_EPOCH_FRAMES;
+    let placed = place(store, turns, &mut item, frames, |turn| {
         choice::by_epoch(word, turn.old as u64, turn.new as u64).to_vec()
     });
-    for (at, len) in &item.code {
-        store.arena.set_frames(*at, *len, choice::BY_EPOCH_FRAMES);
-    }
     match placed.and_then(|()| store.write(alone)) {
         Ok(()) => {
             for (turn, (at, _)) in turns.iter().zip(&item.code) {
@@ -155,13 +155,14 @@ pub(super) fn place(
     store: &mut Store,
     turns: &[Turn],
     item: &mut Item,
-    code: impl Fn(&Turn) -> Vec<u8>,
+    frames: Frames<'_>,
+    mut code: impl FnMut(&Turn) -> Vec<u8>,
 ) -> io::Result<()> {
     for turn in turns {
         let code = code(turn);
         let at = store.arena.code(Reach::Anywhere, code.len())?;
         item.code.push((at, code.len()));
-        store.staged.push(at, code);
+        store.stage(at, code, frames);
     }
     Ok(())
 }

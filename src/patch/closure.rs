@@ -260,7 +260,7 @@ extern "C" fn dispatch() {
 }
 
 /// Bytes of a stub.
-const STUB: usize = 32;
+pub(super) const STUB: usize = 32;
 
 /// The stub of a context at `at`, if what it counts with is in reach: `lock inc
 /// [rip+calls]; mov r11, context; jmp [rip+0]; dispatch`.

@@ -15,17 +15,21 @@
 //! pointer. Only changes take the lock.
 
 mod atomic;
+mod choosing;
 mod closure;
 mod consistency;
 mod entry;
 mod fork;
 mod function;
 mod handle;
+mod inside;
 mod limbo;
 mod locate;
 mod original;
+mod per_thread;
 mod perf_map;
 mod plan;
+mod quiescent;
 mod reclaim;
 mod registry;
 mod site;
@@ -33,10 +37,11 @@ mod staged;
 mod transaction;
 
 pub use closure::{Closure, patch_closure};
-pub use consistency::Consistency;
+pub use consistency::{Consistency, Holdout, Whereabouts};
 pub use function::FnPtr;
 pub use handle::{Patch, RawPatch, patch, patch_raw, patch_symbol};
 pub use locate::ImageSurroundings;
+pub use per_thread::Transition;
 pub use perf_map::{PerfMapError, perf_map};
 pub use plan::{Plan, can_patch};
 pub use reclaim::{Reclaimed, Stats, reclaim, stats};

@@ -173,7 +173,7 @@ impl Prepared {
     ) -> Result<Self, Refusal> {
         let refuse = |reason| Refusal::new(located.analysis.address(), 0, reason);
         let mut passed_over = Vec::new();
-        for strategy in Strategy::LADDER {
+        for strategy in x86_64::LADDER {
             let tried = located
                 .around(|around| {
                     located

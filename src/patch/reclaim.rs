@@ -173,11 +173,13 @@ impl Registry {
             .map_err(|source| Error::Threads { source })?;
         let alone = Alone::new(count::alone);
         for change in &swept.padding {
+            if !change.is_in_place() {
+                continue; // its module is gone
+            }
             // SAFETY: nobody is there, nothing leads there, and it holds the
-            // jump that was left; or its module is gone, and nothing is written.
-            if change.is_in_place()
-                && unsafe { live::apply(std::slice::from_ref(change), &alone) }.is_ok()
-            {
+            // jump that was left.
+            let written = unsafe { live::apply(std::slice::from_ref(change), &alone) };
+            if written.is_ok() {
                 self.claims.release_padding(change.at);
             }
         }

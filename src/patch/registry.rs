@@ -7,6 +7,7 @@ use super::entry::Writing;
 use super::fork;
 use super::locate::Located;
 use super::original::Originals;
+use super::per_thread::Active;
 use super::plan::Prepared;
 use super::reclaim::Due;
 use super::site::{Layer, Site};
@@ -14,6 +15,7 @@ use super::staged::Store;
 use crate::Error;
 use crate::memory::arena::Arena;
 use crate::symbols::module_at;
+use crate::threads::blocked;
 use crate::threads::count::{self, Alone};
 use crate::threads::live::{self, Change};
 use crate::threads::trap;
@@ -21,7 +23,7 @@ use midair_arch::Reason;
 use midair_arch::TargetAddress;
 use midair_arch::x86_64::{JUMP, Rung, Strategy, frame};
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -38,6 +40,9 @@ pub(super) struct Registry {
     /// About how many sites are idle.
     pub(super) idle: usize,
     pub(super) due: Due,
+    /// Transitions under way, and those that were completed.
+    pub(super) active: Vec<Active>,
+    pub(super) completed: HashSet<u64>,
 }
 
 /// The registry's lock, whatever is behind it.
@@ -63,6 +68,8 @@ pub(super) fn registry() -> Locked {
         next_id: 1,
         idle: 0,
         due: Due::new(),
+        active: Vec::new(),
+        completed: HashSet::new(),
     });
     Locked(guard)
 }
@@ -98,10 +105,18 @@ impl Registry {
         (&mut self.store.arena, &self.claims)
     }
 
+    /// A number that was never given before.
+    pub(super) fn next_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
     /// Puts a new, disabled layer on the function at `target`; also says what
     /// its original is.
     pub(super) fn add_layer(&mut self, target: usize) -> Result<(LayerId, usize), Error> {
         self.retire_if_unloaded(target);
+        self.check_transition(target)?;
         let alone = Alone::new(count::alone);
         let Self {
             sites,
@@ -178,6 +193,7 @@ impl Registry {
         destination: usize,
     ) -> Result<usize, Error> {
         let LayerId { target, id } = layer;
+        self.check_transition(target)?;
         let site = self
             .sites
             .get_mut(&target)
@@ -200,6 +216,7 @@ impl Registry {
         let mut before = Vec::with_capacity(wanted.len());
         for &(layer, _) in wanted {
             self.retire_if_unloaded(layer.target);
+            self.check_transition(layer.target)?;
             before.push((layer, self.layer(layer)?.enabled));
         }
         self.set_enabled(wanted.iter().copied());
@@ -233,6 +250,7 @@ impl Registry {
     pub(super) fn remove(&mut self, layers: &[LayerId]) -> Result<(), Error> {
         let mut targets = Vec::with_capacity(layers.len());
         for layer in layers {
+            self.cancel_transition(layer.target);
             self.retire_if_unloaded(layer.target);
             if let Some(site) = self.sites.get_mut(&layer.target) {
                 if let Some(originals) = self.originals.get_mut(&layer.target) {
@@ -310,6 +328,9 @@ impl Registry {
         if !redirections.is_empty() {
             trap::ensure_handler().map_err(write_error)?;
             trap::redirect(redirections);
+            if !*alone && changes.iter().any(Change::may_trap) {
+                blocked::let_through()?;
+            }
         }
         for target in targets {
             if let Some(site) = self.sites.get(target) {

@@ -15,6 +15,7 @@
 //!        layer 0 ──> own stub: jmp [slot] ──> copy ──> entry + n
 //! ```
 
+use super::closure::STUB as CLOSURE_STUB;
 use super::entry::Entry;
 use super::limbo::Item;
 use super::locate::{Located, read_byte};
@@ -28,6 +29,7 @@ use crate::threads::trap;
 use midair_arch::x86_64::frame::{self, FrameState};
 use midair_arch::x86_64::{INT3, Rung, jumps};
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 /// One patch of a function.
@@ -62,6 +64,19 @@ pub(super) struct Site {
     pub(super) padding_left: bool,
     /// The trap handler knows of the entry.
     pub(super) traps: bool,
+    /// The transition that the site is part of.
+    pub(super) transition: Option<u64>,
+}
+
+/// Code of a site: [`Site::inside`].
+pub(super) struct Inside {
+    /// Copy and stubs.
+    pub(super) code: Vec<Range<usize>>,
+    /// Replacements.
+    pub(super) functions: Vec<usize>,
+    pub(super) gate: Range<usize>,
+    /// Where displaced calls may return to.
+    pub(super) returns: Vec<usize>,
 }
 
 impl Site {
@@ -78,6 +93,7 @@ impl Site {
             needs_gate: false,
             padding_left: false,
             traps: false,
+            transition: None,
         };
         site.stage(store);
         site
@@ -102,7 +118,7 @@ impl Site {
         let span = self.rung().place.get() as usize..resume.get() as usize + 1;
         let module = self.located.module.as_ref();
         let known = module.map_or_else(Vec::new, |module| frame_states(module, span));
-        copied.frames(resume, |at| {
+        frame::of_copy(copied, resume, |at| {
             let at = at.get() as usize;
             if at == self.target() {
                 return FrameState::CALLED;
@@ -281,6 +297,35 @@ impl Site {
         }
         links.push((self.prepared.slot, next));
         links
+    }
+
+    /// What a thread can be in that is inside of the function or of one of its
+    /// patches, and what it can only be on its way through.
+    pub(super) fn inside(&self) -> Inside {
+        let stub = |at: usize| at..at + 16;
+        let copy = self.prepared.copy;
+        let mut code = vec![
+            copy..copy + self.prepared.copied.bytes.len(),
+            stub(self.own.at),
+        ];
+        let mut functions = Vec::new();
+        for layer in &self.layers {
+            code.extend(layer.through.map(|through| stub(through.at)));
+            if layer.code != layer.destination {
+                code.push(layer.destination..layer.destination + CLOSURE_STUB);
+            }
+            if !code.iter().any(|range| range.contains(&layer.code)) {
+                functions.push(layer.code);
+            }
+        }
+        let gate = self.prepared.gate;
+        let displaced = self.prepared.rung.displaced.iter();
+        Inside {
+            code,
+            functions,
+            gate: gate..gate + self.prepared.gate_len(),
+            returns: displaced.map(|d| d.end() as usize).collect(),
+        }
     }
 
     /// Gives up an idle site: its memory, for limbo. What was handed out as the

@@ -3,6 +3,7 @@
 use super::consistency::Consistency;
 use super::function::FnPtr;
 use super::handle::{Patch, RawPatch, check_replacement};
+use super::per_thread::Transition;
 use super::registry::{LayerId, registry};
 use crate::Error;
 
@@ -129,11 +130,18 @@ impl<'a> Transaction<'a> {
             .into_iter()
             .try_for_each(|(layer, at)| registry.set_destination(layer, at).map(drop))
             .and_then(|()| match consistency {
-                Consistency::Immediate => registry.switch(&wanted),
-                Consistency::Atomic => registry.switch_at_once(&wanted),
+                Consistency::Immediate => registry.switch(&wanted).map(|()| None),
+                Consistency::Atomic => registry.switch_at_once(&wanted).map(|()| None),
+                Consistency::Quiescent { deadline } => {
+                    registry.switch_quiescent(&wanted, deadline).map(|()| None)
+                }
+                Consistency::PerThread => registry.switch_per_thread(&wanted).map(Some),
             });
         drop(registry);
-        committed.map(|()| Committed { patches })
+        committed.map(|transition| Committed {
+            patches,
+            transition,
+        })
     }
 }
 
@@ -144,6 +152,8 @@ impl<'a> Transaction<'a> {
 pub struct Committed {
     /// The new patches, in the order in which they were asked for.
     pub patches: Vec<RawPatch>,
+    /// With [`Consistency::PerThread`], the transition that has begun.
+    pub transition: Option<Transition>,
 }
 
 impl std::fmt::Debug for Transaction<'_> {

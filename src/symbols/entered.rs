@@ -12,20 +12,16 @@
 
 use super::address::FileAddress;
 use super::image::{Image, Machine};
-use midair_arch::TargetAddress;
-use midair_arch::x86_64::{Displaced, near_branches};
+use midair_arch::{TargetAddress, aarch64, x86_64};
 
 /// How many bytes of code are swept.
 const MOST_CODE: u64 = 6 << 20;
-/// How many bytes behind a function's start are of interest: an `endbr64`, a
+/// How many bytes behind a function's start are of interest: a landing pad, a
 /// jump, and the instruction that it cuts.
 const FIRST_BYTES: u64 = 24;
 
 /// The places, sorted, or none if the code was not swept.
 pub(super) fn places(image: &Image) -> Option<Box<[FileAddress]>> {
-    if image.machine() != Machine::X86_64 {
-        return None;
-    }
     let functions = image.functions();
     let range = image.load_range();
     let whole = FileAddress(range.start.0.saturating_sub(1))..range.end;
@@ -45,7 +41,7 @@ pub(super) fn places(image: &Image) -> Option<Box<[FileAddress]>> {
         let Some(code) = image.code(start, (end.0 - start.0) as usize) else {
             continue;
         };
-        near_branches(code, TargetAddress::new(start.0), |from, to| {
+        let each = |from: TargetAddress, to: TargetAddress| {
             let to = FileAddress(to.get());
             if (start..end).contains(&to) {
                 return;
@@ -64,7 +60,12 @@ pub(super) fn places(image: &Image) -> Option<Box<[FileAddress]>> {
             if enters && (is_code || begins_an_instruction(image, to)) {
                 found.push(to);
             }
-        });
+        };
+        let at = TargetAddress::new(start.0);
+        match image.machine() {
+            Machine::X86_64 => x86_64::near_branches(code, at, each),
+            Machine::Aarch64 => aarch64::near_branches(code, at, each),
+        }
     }
     found.sort_unstable();
     found.dedup();
@@ -76,11 +77,14 @@ fn begins_an_instruction(image: &Image, at: FileAddress) -> bool {
     let Some(function) = image.functions().containing(at) else {
         return false;
     };
+    if image.machine() == Machine::Aarch64 {
+        return at.0.is_multiple_of(aarch64::WORD as u64);
+    }
     let len = (at.0 - function.start.0) as usize;
     let Some(code) = image.code(function.start, len) else {
         return false;
     };
     let from = TargetAddress::new(function.start.0);
-    let instructions = Displaced::decode(code, from, len);
+    let instructions = x86_64::Displaced::decode(code, from, len);
     instructions.last().is_some_and(|last| last.end() == at.0)
 }

@@ -13,8 +13,8 @@
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
-use super::own_memory::lowest;
 use super::registers::{COUNT, IN_CONTEXT, SP};
+use super::stretch::lowest;
 use super::system_call::copy_readable;
 use super::view::STACKS;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
@@ -70,6 +70,9 @@ pub(super) struct Page {
     pub(super) process: usize,
     /// Bytes for stacks, after this head.
     pub(super) capacity: usize,
+    /// Where the stack in use ends, if it is the one that the asker takes it
+    /// for; 0 is not known.
+    pub(super) end: usize,
     /// Other stacks to copy, from these addresses on; 0 is none.
     pub(super) others: [usize; STACKS - 1],
     // By the handler:
@@ -199,12 +202,12 @@ unsafe fn copy(page: &mut Page, context: *mut libc::ucontext_t) {
         let mut got = 0;
         if from != 0 {
             // SAFETY: the room is the page's.
-            got = unsafe { copied(page, start, stacks, used) };
+            got = unsafe { copied(page, number, start, stacks, used) };
             if got == 0 {
                 // The red zone may be in the guard page.
                 start = from & !7;
                 // SAFETY: as above.
-                got = unsafe { copied(page, start, stacks, used) };
+                got = unsafe { copied(page, number, start, stacks, used) };
             }
         }
         page.copies[number] = (start, got);
@@ -213,11 +216,11 @@ unsafe fn copy(page: &mut Page, context: *mut libc::ucontext_t) {
     }
 }
 
-unsafe fn copied(page: &Page, from: usize, stacks: usize, used: usize) -> usize {
-    let room = page.capacity - used;
-    // SAFETY: the room is the page's.
-    match unsafe { copy_readable(page.process, from, stacks + used, room) } {
-        Ok(got) => got,
-        Err(_) => 0,
+unsafe fn copied(page: &Page, number: usize, from: usize, stacks: usize, used: usize) -> usize {
+    let mut room = page.capacity - used;
+    if number == 0 && page.end > from && page.end - from < room {
+        room = page.end - from;
     }
+    // SAFETY: the room is the page's.
+    unsafe { copy_readable(page.process, from, stacks + used, room) }.unwrap_or_default()
 }

@@ -8,8 +8,8 @@
 
 use super::answer::{Page, SLOTS, Slot, TICKETS, Wish, phase, slots, value};
 use super::front;
-use super::own_memory::Stretch;
 use super::registers::Registers;
+use super::stretch::Stretch;
 use super::system_call::{error, process_id};
 use super::tasks::Tid;
 use super::view::STACKS;
@@ -25,6 +25,7 @@ const RESIDENT: usize = 8;
 
 /// A question on its way.
 pub(super) struct Asked {
+    tid: Tid,
     number: usize,
     ticket: u64,
 }
@@ -51,20 +52,23 @@ pub(super) enum Refused {
     Failed(io::Error),
 }
 
-/// Asks a thread; `capacity` is how many bytes of stack it may copy.
+/// Asks a thread; `capacity` is how many bytes of stack it may copy, `others`
+/// are stacks to copy besides, and `end` is where its own is known to end, or 0.
 pub(super) fn ask(
     tid: Tid,
     wish: Wish,
     capacity: usize,
     others: &[usize],
+    end: usize,
 ) -> Result<Asked, Refused> {
     let signal = front::ensure().map_err(Refused::Failed)?;
-    let asked = Asked::claim().ok_or(Refused::Busy)?;
+    let asked = Asked::claim(tid).ok_or(Refused::Busy)?;
     let page = asked.page(capacity).map_err(Refused::Failed)?;
     let process = process_id();
     // SAFETY: claimed by us; nobody else touches the page until it is asked.
     unsafe {
         (*page).wish = wish;
+        (*page).end = end;
         (*page).process = process;
         (*page).others = [0; STACKS - 1];
         for (place, other) in (*page).others.iter_mut().zip(others) {
@@ -91,12 +95,16 @@ impl Asked {
         self.ticket << phase::BITS | phase
     }
 
-    fn claim() -> Option<Asked> {
+    fn claim(tid: Tid) -> Option<Asked> {
         (0..SLOTS).find_map(|number| {
             let slot = &slots()[number];
             let state = slot.state.load(Ordering::Relaxed);
             let ticket = state >> phase::BITS;
-            let asked = Asked { number, ticket };
+            let asked = Asked {
+                tid,
+                number,
+                ticket,
+            };
             let (free, claimed) = (asked.in_phase(phase::FREE), asked.in_phase(phase::CLAIMED));
             let taken = state == free
                 && slot
@@ -155,19 +163,26 @@ impl Asked {
         }
         let mut stacks = Vec::new();
         let mut used = 0;
-        for (start, length) in head.copies {
-            if used + length >= head.capacity {
-                return Answer::Deeper;
-            }
-            if length == 0 {
+        for (number, (start, length)) in head.copies.into_iter().enumerate() {
+            if number > 0 && head.others[number - 1] == 0 {
                 continue;
             }
             let words = length / 8;
             let first = page.wrapping_add(1).cast::<usize>().wrapping_add(used / 8);
             // SAFETY: the handler has written that many bytes there.
             let words = unsafe { std::slice::from_raw_parts(first, words) }.to_vec();
+            let mut stretch = Stretch { start, words };
             used += length & !7;
-            stacks.push(Stretch { start, words });
+            let is_last = number == STACKS - 1 || head.others[number] == 0;
+            let is_full = used >= head.capacity & !7;
+            let is_limited = number == 0 && start + length == head.end;
+            let is_whole = stretch.cut(self.tid);
+            if is_full && !(is_whole && is_last) || is_limited && !is_whole {
+                return Answer::Deeper;
+            }
+            if length > 0 {
+                stacks.push(stretch);
+            }
         }
         Answer::Copied(Registers::all(head.registers), stacks)
     }

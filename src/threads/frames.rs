@@ -96,10 +96,20 @@ pub(crate) fn walk(
     call_frames: &dyn CallFrames,
     memory: &dyn Memory,
     start: Registers,
+    each: impl FnMut(&Frame),
+) -> End {
+    walk_from(call_frames, memory, start, false, each)
+}
+
+/// [`walk`] from a frame whose program counter may be a return address.
+pub(crate) fn walk_from(
+    call_frames: &dyn CallFrames,
+    memory: &dyn Memory,
+    start: Registers,
+    mut after_call: bool,
     mut each: impl FnMut(&Frame),
 ) -> End {
     let mut registers = start;
-    let mut after_call = false;
     for _ in 0..FRAMES {
         let (pc, sp) = (registers.pc(), registers.sp());
         each(&Frame { pc, sp, after_call });

@@ -67,6 +67,15 @@ impl Change {
         self.boundaries.iter().all(traps)
     }
 
+    /// Whether a thread may trap because of it.
+    pub(crate) fn may_trap(&self) -> bool {
+        let is_whole = self.word().is_some() && self.boundaries.is_empty();
+        let has_trap = [&self.old, &self.new]
+            .iter()
+            .any(|bytes| bytes.first() == Some(&INT3));
+        !self.unreached && (!is_whole || has_trap)
+    }
+
     /// The aligned word that all bytes lie in, if there is one.
     fn word(&self) -> Option<usize> {
         let word = self.at & !(WORD - 1);

@@ -117,6 +117,8 @@ impl fmt::Display for Unseen {
 const STEADY: Duration = Duration::from_millis(2);
 /// And how often it must have been seen so.
 const LOOKS: u32 = 3;
+/// How long a thread whose mask is to change must have slept to be let alone.
+const SLUMBER: Duration = Duration::from_millis(10);
 /// Questions to one thread because its stack was deeper, or led elsewhere.
 const QUESTIONS: u32 = 12;
 /// Pauses between rounds: from the first they double up to the last.
@@ -133,14 +135,14 @@ pub(crate) fn sweep(
     rounds(tids, Wish::Copy, patience, &mut each)
 }
 
-/// Lets SIGTRAP through in a thread that runs and blocks it; gives whether it
-/// does so now. A sleeper is not woken.
-pub(crate) fn unblock_trap(tid: Tid, patience: &Patience) -> io::Result<Result<(), Outcome>> {
-    let mut result = Ok(());
-    rounds(&[tid], Wish::UnblockTrap, patience, &mut |_, outcome| {
-        result = Err(outcome);
-    })?;
-    Ok(result)
+/// Lets SIGTRAP through in those of the threads that run and block it. Calls
+/// `each` for those in which it is not let through: a sleeper is not woken.
+pub(crate) fn unblock_traps(
+    tids: &[Tid],
+    patience: &Patience,
+    mut each: impl FnMut(Tid, Outcome),
+) -> io::Result<()> {
+    rounds(tids, Wish::UnblockTrap, patience, &mut each)
 }
 
 fn rounds(
@@ -201,16 +203,20 @@ struct Pending {
     running: Option<Running>,
     asked: Option<Question>,
     questions: u32,
+    /// Its voluntary switches when it was first seen asleep, and when that was.
+    asleep: Option<(u64, Instant)>,
     capacity: usize,
     others: Vec<usize>,
+    /// Where the alternate stack that it is on ends, or 0.
+    end: usize,
     why: Why,
 }
 
 #[derive(Clone, Copy)]
 struct Running {
     voluntary: u64,
-    /// Nanoseconds on a core.
-    used: u64,
+    /// Nanoseconds on a core, when it had run for long enough to ask.
+    used: Option<u64>,
     since: Instant,
     looks: u32,
 }
@@ -219,6 +225,8 @@ struct Question {
     asked: Asked,
     /// When it was last made sure that there still is somebody to answer.
     checked: Instant,
+    /// Until the next time.
+    pause: Duration,
 }
 
 enum Turn {
@@ -236,8 +244,10 @@ impl Pending {
             running: None,
             asked: None,
             questions: 0,
+            asleep: None,
             capacity: USUAL,
             others: Vec::new(),
+            end: 0,
             why: Why::Restless,
         }
     }
@@ -247,7 +257,7 @@ impl Pending {
             return self.answered(patience);
         }
         if self.tid == own {
-            return self.ask(patience);
+            return self.ask_now(patience);
         }
         // While it is asked about a second stack, it is not looked at anew.
         match sleeper::look(self.tid, patience.deepest)? {
@@ -255,39 +265,69 @@ impl Pending {
             sleeper::Look::Asleep(view) => self.asleep(view),
             sleeper::Look::TooDeep => self.unseen(Why::TooDeep),
             sleeper::Look::Awake => self.awake(patience),
+            sleeper::Look::Woke => {
+                self.running = None;
+                Ok(Turn::Later)
+            }
         }
     }
 
     /// What a thread is that does not run.
     fn asleep(&mut self, view: Box<View>) -> io::Result<Turn> {
-        let Some(task) = tasks::status(self.tid)? else {
+        let Some(kind) = tasks::kind(self.tid)? else {
             return Ok(Turn::Outcome(Outcome::Gone));
         };
-        let sp = view.registers.sp();
-        let outcome = match task.kind {
-            Kind::User if self.wish == Wish::UnblockTrap && !task.blocks_trap() => {
+        if kind != Kind::User {
+            return Ok(Turn::Outcome(Outcome::RunsNothing(kind)));
+        }
+        if self.wish == Wish::UnblockTrap {
+            // It may wake in time.
+            self.why = Why::Asleep;
+            self.running = None;
+            let Some(task) = tasks::status(self.tid)?.filter(Task::blocks_trap) else {
                 return Ok(Turn::Done);
+            };
+            let voluntary = task.switches.voluntary;
+            let (same, since) = *self.asleep.get_or_insert((voluntary, Instant::now()));
+            if same != voluntary {
+                self.asleep = None; // it has been awake
+            } else if since.elapsed() >= SLUMBER {
+                return self.unseen(Why::Asleep);
             }
-            Kind::User if self.wish == Wish::UnblockTrap => {
-                // It may wake in time.
-                self.why = Why::Asleep;
-                self.running = None;
-                return Ok(Turn::Later);
-            }
-            Kind::User if view.stacks.first().is_some_and(|stack| stack.contains(sp)) => {
-                Outcome::Seen(view)
-            }
-            Kind::User => Outcome::Unseen(Unseen {
-                task,
-                why: Why::Unreadable { sp },
-            }),
-            kind => Outcome::RunsNothing(kind),
-        };
-        Ok(Turn::Outcome(outcome))
+            return Ok(Turn::Later);
+        }
+        let sp = view.registers.sp();
+        if !view.stacks.first().is_some_and(|stack| stack.contains(sp)) {
+            return self.unseen(Why::Unreadable { sp });
+        }
+        Ok(Turn::Outcome(Outcome::Seen(view)))
     }
 
+    /// Cheap as long as nothing is decided: with hundreds of busy threads the
+    /// asker gets little of a core itself.
     fn awake(&mut self, patience: &Patience) -> io::Result<Turn> {
-        let Some(task) = tasks::status(self.tid)? else {
+        let now = Instant::now();
+        let Some(running) = &mut self.running else {
+            let Some(switches) = tasks::switches(self.tid)? else {
+                return Ok(Turn::Outcome(Outcome::Gone));
+            };
+            self.running = Some(Running {
+                voluntary: switches.voluntary,
+                used: None,
+                since: now,
+                looks: 1,
+            });
+            return Ok(Turn::Later);
+        };
+        running.looks += 1;
+        let allowed = patience
+            .restless
+            .is_some_and(|after| now - self.since >= after);
+        if (running.looks < LOOKS || now - running.since < STEADY) && !allowed {
+            return Ok(Turn::Later);
+        }
+        let (Some(task), Some(used)) = (tasks::status(self.tid)?, tasks::time_on_core(self.tid)?)
+        else {
             return Ok(Turn::Outcome(Outcome::Gone));
         };
         if task.kind != Kind::User {
@@ -296,54 +336,49 @@ impl Pending {
         if self.wish == Wish::UnblockTrap && !task.blocks_trap() {
             return Ok(Turn::Done);
         }
-        let now = Instant::now();
-        let Some(used) = tasks::time_on_core(self.tid)? else {
-            return Ok(Turn::Outcome(Outcome::Gone));
-        };
-        let voluntary = task.switches.voluntary;
-        let begins = Running {
-            voluntary,
-            used,
-            since: now,
-            looks: 0,
-        };
-        let running = self.running.get_or_insert(begins);
-        if running.voluntary != voluntary {
-            *running = begins;
+        if allowed {
+            return self.ask(&task, patience);
         }
-        running.looks += 1;
+        self.why = Why::Restless;
+        if running.voluntary != task.switches.voluntary {
+            self.running = None;
+            return Ok(Turn::Later);
+        }
         // To wait for a core is not to run: a thread that naps all the time does
         // so too where cores are few. One that never slept for long is known by
         // all the time it has had.
         let enough = STEADY.as_nanos() as u64;
-        let busy = used == 0 || used - running.used >= enough || used / (voluntary + 1) >= enough;
-        let steady = busy && running.looks >= LOOKS && now - running.since >= STEADY;
-        let allowed = patience
-            .restless
-            .is_some_and(|after| now - self.since >= after);
-        if !steady && !allowed {
-            self.why = Why::Restless;
+        let before = *running.used.get_or_insert(used);
+        let is_busy = used == 0
+            || used.saturating_sub(before) >= enough
+            || used / (task.switches.voluntary + 1) >= enough;
+        if !is_busy {
             return Ok(Turn::Later);
         }
-        self.ask(patience)
+        self.ask(&task, patience)
     }
 
-    fn ask(&mut self, patience: &Patience) -> io::Result<Turn> {
-        let Some(task) = tasks::status(self.tid)? else {
-            return Ok(Turn::Outcome(Outcome::Gone));
-        };
+    fn ask_now(&mut self, patience: &Patience) -> io::Result<Turn> {
+        match tasks::status(self.tid)? {
+            None => Ok(Turn::Outcome(Outcome::Gone)),
+            Some(task) => self.ask(&task, patience),
+        }
+    }
+
+    fn ask(&mut self, task: &Task, patience: &Patience) -> io::Result<Turn> {
         if task.blocks(super::front::ensure()?) {
             // For a moment only, in pthread_create and the like, or for good.
             self.why = Why::Blocks;
             return Ok(Turn::Later);
         }
-        match ask(self.tid, self.wish, self.capacity, &self.others) {
+        match ask(self.tid, self.wish, self.capacity, &self.others, self.end) {
             Ok(asked) => {
                 self.questions += 1;
                 self.why = Why::NoAnswer;
                 self.asked = Some(Question {
                     asked,
                     checked: Instant::now(),
+                    pause: Duration::from_millis(20),
                 });
                 self.answered(patience)
             }
@@ -365,15 +400,17 @@ impl Pending {
             Answer::Copied(registers, stacks) => (registers, stacks),
             Answer::Deeper => {
                 self.asked = None;
+                self.end = 0;
                 self.capacity *= 4;
                 return self.again(self.capacity <= patience.deepest, patience);
             }
             Answer::Pending => {
                 // A thread that ended never answers.
-                if question.checked.elapsed() < Duration::from_millis(20) {
+                if question.checked.elapsed() < question.pause {
                     return Ok(Turn::Later);
                 }
                 question.checked = Instant::now();
+                question.pause *= 2;
                 return Ok(match tasks::status(self.tid)? {
                     None => Turn::Outcome(Outcome::Gone),
                     Some(task) if task.kind != Kind::User => {
@@ -394,6 +431,7 @@ impl Pending {
             let main = &stacks[0];
             self.others.retain(|sp| !main.contains(*sp));
             self.others.push(*missing);
+            self.end = main.known_end(self.tid).unwrap_or(0);
             if self.others.len() >= STACKS {
                 self.others = vec![*missing];
             }
@@ -413,7 +451,7 @@ impl Pending {
             return self.unseen(Why::TooDeep);
         }
         if self.tid == tasks::own() {
-            return self.ask(patience);
+            return self.ask_now(patience);
         }
         // It may have gone to sleep meanwhile.
         self.running = None;

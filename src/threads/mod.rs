@@ -5,6 +5,7 @@
 //! - [`sync`]: `membarrier`, so that no core executes stale code.
 //! - [`trap`]: the SIGTRAP handler, which asks a table where a thread that met
 //!   a trap byte has to go.
+//! - [`blocked`]: no thread blocks the signal of a trap meanwhile.
 //! - [`live`]: the order of writes that lets all of them run on.
 //! - [`look`]: what each thread is doing, without stopping it or waking it:
 //!   [`tasks`] lists them, [`sleeper`] reads those that sleep, [`ask`] and
@@ -15,6 +16,7 @@
 
 mod answer;
 mod ask;
+pub(crate) mod blocked;
 pub(crate) mod count;
 pub(crate) mod frames;
 mod front;
@@ -23,8 +25,9 @@ pub(crate) mod look;
 pub(crate) mod own_memory;
 pub(crate) mod registers;
 mod sleeper;
+pub(crate) mod stretch;
 pub(crate) mod sync;
-mod system_call;
+pub(crate) mod system_call;
 pub(crate) mod tasks;
 pub(crate) mod trap;
 pub(crate) mod view;

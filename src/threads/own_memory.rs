@@ -9,9 +9,6 @@ use super::system_call::{copy_readable, error, process_id};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What one read of a stack begins with; most are not deeper.
-const FIRST: usize = 8 << 10;
-
 /// Copies what is at `from` into `to`; gives how many bytes were readable.
 pub(crate) fn read(from: usize, to: &mut [u8]) -> usize {
     try_read(from, to).unwrap_or(0)
@@ -47,68 +44,4 @@ pub(crate) fn read_words(from: usize, to: &mut [usize]) -> usize {
 pub(crate) fn word(at: usize) -> Option<usize> {
     let mut bytes = [0; 8];
     (read(at, &mut bytes) == bytes.len()).then(|| usize::from_le_bytes(bytes))
-}
-
-/// A stretch of a stack, copied.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Stretch {
-    /// Where the first word was.
-    pub(crate) start: usize,
-    pub(crate) words: Vec<usize>,
-}
-
-impl Stretch {
-    pub(crate) fn end(&self) -> usize {
-        self.start + 8 * self.words.len()
-    }
-
-    pub(crate) fn contains(&self, at: usize) -> bool {
-        self.start <= at && at < self.end()
-    }
-
-    /// The word at an address, which need not be aligned.
-    pub(crate) fn word(&self, at: usize) -> Option<usize> {
-        let offset = at.checked_sub(self.start)?;
-        let low = *self.words.get(offset / 8)?;
-        let shift = 8 * (offset % 8);
-        if shift == 0 {
-            return Some(low);
-        }
-        let high = *self.words.get(offset / 8 + 1)?;
-        Some(low >> shift | high << (64 - shift))
-    }
-
-    /// Everything from the red zone below `sp` to the end of what is mapped, or
-    /// none if that is more than `deepest` bytes.
-    pub(crate) fn of_stack(sp: usize, deepest: usize) -> Option<Stretch> {
-        let mut stretch = Stretch::from(lowest(sp), deepest)?;
-        if stretch.words.is_empty() {
-            // The red zone may be in the guard page.
-            stretch = Stretch::from(sp & !7, deepest)?;
-        }
-        Some(stretch)
-    }
-
-    fn from(start: usize, deepest: usize) -> Option<Stretch> {
-        let mut words: Vec<usize> = Vec::new();
-        let mut step = FIRST;
-        loop {
-            let had = words.len();
-            words.resize(had + step / 8, 0);
-            let got = read_words(start + 8 * had, &mut words[had..]);
-            words.truncate(had + got);
-            if got < step / 8 {
-                return Some(Stretch { start, words });
-            }
-            if words.len() * 8 >= deepest {
-                return None;
-            }
-            step = (step * 4).min(1 << 20);
-        }
-    }
-}
-
-/// The lowest address below `sp` that a function may use: the red zone's.
-pub(crate) fn lowest(sp: usize) -> usize {
-    sp.saturating_sub(128) & !7
 }

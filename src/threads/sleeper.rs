@@ -8,8 +8,9 @@
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
-use super::own_memory::{self, Stretch};
+use super::own_memory;
 use super::registers::Registers;
+use super::stretch::Stretch;
 use super::tasks::{self, BUFFER, Switches, TaskFile, Tid};
 use super::view::{STACKS, Seen, View, stacks_missing};
 use std::io;
@@ -18,8 +19,10 @@ use std::io;
 pub(super) enum Look {
     /// It slept throughout.
     Asleep(Box<View>),
-    /// It was running at one end or the other.
+    /// It was running.
     Awake,
+    /// It slept, but woke during the look.
+    Woke,
     /// There is no such thread any more.
     Gone,
     /// It sleeps, on more stack than one may read.
@@ -38,10 +41,16 @@ struct Asleep {
 
 /// Looks once.
 pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
-    let (Some(status), Some(call)) = (
-        TaskFile::open(tid, "status")?,
-        TaskFile::open(tid, "syscall")?,
-    ) else {
+    let Some(call) = TaskFile::open(tid, "syscall")? else {
+        return Ok(Look::Gone);
+    };
+    // The cheaper file first: it is all there is to know of a running thread.
+    match sleep(&call)? {
+        Sleep::Gone => return Ok(Look::Gone),
+        Sleep::Awake => return Ok(Look::Awake),
+        Sleep::In(_) => {}
+    }
+    let Some(status) = TaskFile::open(tid, "status")? else {
         return Ok(Look::Gone);
     };
     let Some(before) = switches(&status)? else {
@@ -49,20 +58,20 @@ pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
     };
     let asleep = match sleep(&call)? {
         Sleep::Gone => return Ok(Look::Gone),
-        Sleep::Awake => return Ok(Look::Awake),
+        Sleep::Awake => return Ok(Look::Woke),
         Sleep::In(asleep) => asleep,
     };
     let vfork = asleep.waits_for_child();
-    let stacks = stacks(asleep.sp, deepest);
+    let stacks = stacks(tid, asleep.sp, deepest);
     match sleep(&call)? {
         Sleep::Gone => return Ok(Look::Gone),
         Sleep::In(after) if after == asleep => {}
-        _ => return Ok(Look::Awake),
+        _ => return Ok(Look::Woke),
     }
     match switches(&status)? {
         None => return Ok(Look::Gone),
         Some(after) if after == before => {}
-        Some(_) => return Ok(Look::Awake),
+        Some(_) => return Ok(Look::Woke),
     }
     let Some(stacks) = stacks else {
         return Ok(Look::TooDeep);
@@ -88,13 +97,13 @@ fn switches(status: &TaskFile) -> io::Result<Option<Switches>> {
 
 /// All stacks from `sp` on that signal frames connect; none if they are deeper
 /// than that.
-fn stacks(sp: usize, deepest: usize) -> Option<Vec<Stretch>> {
-    let mut stacks = vec![Stretch::of_stack(sp, deepest)?];
+fn stacks(tid: Tid, sp: usize, deepest: usize) -> Option<Vec<Stretch>> {
+    let mut stacks = vec![Stretch::of_stack(sp, deepest, tid)?];
     while stacks.len() < STACKS {
         let Some(next) = stacks_missing(&stacks).first().copied() else {
             return Some(stacks);
         };
-        let stretch = Stretch::of_stack(next, deepest)?;
+        let stretch = Stretch::of_stack(next, deepest, tid)?;
         if !stretch.contains(next) {
             return Some(stacks);
         }

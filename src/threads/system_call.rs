@@ -5,6 +5,7 @@
 
 use std::arch::asm;
 use std::io;
+use std::sync::atomic::AtomicU32;
 
 /// Makes a system call; an error is the kernel's number.
 ///
@@ -68,9 +69,25 @@ pub(super) fn process_id() -> usize {
 }
 
 /// The id of the calling thread.
-pub(super) fn thread_id() -> usize {
+pub(crate) fn thread_id() -> usize {
     // SAFETY: takes nothing.
     unsafe { system_call(libc::SYS_gettid, [0; 6]) }.unwrap_or(0)
+}
+
+/// Waits until `word` is woken, if it says `now` still. May return early.
+pub(crate) fn wait_while(word: &AtomicU32, now: u32) {
+    let at = std::ptr::from_ref(word) as usize;
+    let wait = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as usize;
+    // SAFETY: the word outlives the call; without a timeout.
+    let _ = unsafe { system_call(libc::SYS_futex, [at, wait, now as usize, 0, 0, 0]) };
+}
+
+/// Wakes all that wait for `word`.
+pub(crate) fn wake_all(word: &AtomicU32) {
+    let at = std::ptr::from_ref(word) as usize;
+    let wake = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as usize;
+    // SAFETY: only the address counts.
+    let _ = unsafe { system_call(libc::SYS_futex, [at, wake, i32::MAX as usize, 0, 0, 0]) };
 }
 
 /// The kernel's error as the standard library's.

@@ -96,21 +96,44 @@ pub(crate) fn status(tid: Tid) -> io::Result<Option<Task>> {
     let Some((switches, blocked)) = status.read(&mut buffer)?.map(parse_status).transpose()? else {
         return Ok(None);
     };
-    let kind = if matches!(state, b'Z' | b'X' | b'x') || flags & PF_EXITING != 0 {
+    Ok(Some(Task {
+        tid,
+        name,
+        state,
+        kind: kind_of(state, flags),
+        blocked,
+        switches,
+    }))
+}
+
+fn kind_of(state: u8, flags: u64) -> Kind {
+    if matches!(state, b'Z' | b'X' | b'x') || flags & PF_EXITING != 0 {
         Kind::Ended
     } else if flags & (PF_IO_WORKER | PF_USER_WORKER) != 0 {
         Kind::Worker
     } else {
         Kind::User
+    }
+}
+
+/// What a thread runs; none if it is gone.
+pub(super) fn kind(tid: Tid) -> io::Result<Option<Kind>> {
+    let Some(stat) = TaskFile::open(tid, "stat")? else {
+        return Ok(None);
     };
-    Ok(Some(Task {
-        tid,
-        name,
-        state,
-        kind,
-        blocked,
-        switches,
-    }))
+    let mut buffer = [0; BUFFER];
+    let parsed = stat.read(&mut buffer)?.map(parse_stat).transpose()?;
+    Ok(parsed.map(|(_, state, flags)| kind_of(state, flags)))
+}
+
+/// How often a thread was switched; none if it is gone.
+pub(super) fn switches(tid: Tid) -> io::Result<Option<Switches>> {
+    let Some(status) = TaskFile::open(tid, "status")? else {
+        return Ok(None);
+    };
+    let mut buffer = [0; BUFFER];
+    let parsed = status.read(&mut buffer)?.map(parse_status).transpose()?;
+    Ok(parsed.map(|(switches, _)| switches))
 }
 
 /// How many nanoseconds a thread has had a core; 0 where the kernel does not

@@ -9,8 +9,9 @@
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
 use super::frames::Memory;
-use super::own_memory::{self, Stretch};
+use super::own_memory;
 use super::registers::{PC, Registers, SP};
+use super::stretch::Stretch;
 use super::tasks::Tid;
 use std::mem::offset_of;
 use std::ops::Range;
@@ -178,22 +179,22 @@ pub(crate) fn is_signal_return(pc: usize) -> bool {
 /// `ucontext_t` above it. The code is looked at only where the saved code
 /// segment is the one of 64-bit programs, as the kernel writes it.
 pub(super) fn contexts_in(stretch: &Stretch) -> Vec<Registers> {
+    let saved = |at| Registers::saved_at(at, |at| stretch.word(at));
+    signal_frames_in(stretch).filter_map(saved).collect()
+}
+
+/// Where the `ucontext_t` of each signal frame is.
+pub(super) fn signal_frames_in(stretch: &Stretch) -> impl Iterator<Item = usize> + '_ {
     const USER_CS: usize = 0x33;
     let context = offset_of!(libc::ucontext_t, uc_mcontext);
     // From the return address to the word with the segments, in words.
     let segments = 1 + context / 8 + libc::REG_CSGSFS as usize;
-    let mut contexts = Vec::new();
-    for (place, word) in stretch.words.iter().enumerate().skip(segments) {
-        if word & 0xffff != USER_CS {
-            continue;
-        }
+    let words = stretch.words.iter().enumerate().skip(segments);
+    words.filter_map(move |(place, word)| {
         let first = place - segments;
-        if is_signal_return(stretch.words[first]) {
-            let at = stretch.start + 8 * (first + 1);
-            contexts.extend(Registers::saved_at(at, |at| stretch.word(at)));
-        }
-    }
-    contexts
+        let is_frame = word & 0xffff == USER_CS && is_signal_return(stretch.words[first]);
+        is_frame.then(|| stretch.start + 8 * (first + 1))
+    })
 }
 
 /// Stack pointers that signal frames on `stacks` lead to and that are on none

@@ -9,9 +9,8 @@
 //! may come back), or the extent is a guess.
 
 use super::decode::{self, constant_operand, decoder, near_target, rip_operand};
-use super::function::Function;
 use super::{JUMP, tables};
-use crate::{Surroundings, TargetAddress};
+use crate::{Function, Surroundings, TargetAddress};
 use alloc::vec::Vec;
 use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind};
 

@@ -1,9 +1,8 @@
 //! Decoding, and the one instruction that a jump displaces.
 
-use crate::TargetAddress;
+use crate::{Line, TargetAddress};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::{self, Write as _};
 use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Formatter, Instruction, IntelFormatter, Mnemonic, OpKind,
     Register,
@@ -165,27 +164,6 @@ pub(crate) fn has_segment(instruction: &Instruction) -> bool {
 /// The address that a RIP-relative operand names.
 pub(crate) fn rip_operand(instruction: &Instruction) -> Option<u64> {
     (instruction.memory_base() == Register::RIP).then(|| instruction.memory_displacement64())
-}
-
-/// One instruction as a listing shows it; prints as `address  bytes  text`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// Where the instruction is.
-    pub address: u64,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-    /// Its text in Intel syntax, `(bad)` for a byte that begins none.
-    pub text: String,
-}
-
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = String::new();
-        for byte in &self.bytes {
-            write!(bytes, "{byte:02x} ")?;
-        }
-        write!(f, "{:>14x}  {bytes:<30} {}", self.address, self.text)
-    }
 }
 
 /// Disassembles `bytes` as code at `at`, from the first byte to the last.

@@ -3,29 +3,12 @@
 use super::branches::{self, Scan};
 use super::decode::{self, Displaced, decoder};
 use super::{INT3, JUMP};
-use crate::{Reason, Refusal, Surroundings, TargetAddress};
+use crate::{Function, Reason, Refusal, Surroundings, TargetAddress};
 use alloc::vec::Vec;
 use iced_x86::Mnemonic;
 
 /// Bytes of `endbr64`.
 const ENDBR64: usize = 4;
-
-/// A function as the analysis gets it.
-#[derive(Clone, Copy, Debug)]
-pub struct Function<'a> {
-    /// Address of its first byte.
-    pub address: TargetAddress,
-    /// Its bytes, from the entry to its end.
-    pub body: &'a [u8],
-    /// Whether `body` is known to be the whole function. If not (code made at
-    /// run time, a label without a size), `body` is what is readable, and
-    /// nothing behind the first return or jump is taken for the function's.
-    pub exact: bool,
-    /// The bytes behind the body, at least four where they exist.
-    pub after: &'a [u8],
-    /// How many of `after` belong to no function.
-    pub gap: usize,
-}
 
 /// What the bytes of a function say about patching its entry.
 #[derive(Clone, Debug)]

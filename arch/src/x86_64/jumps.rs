@@ -7,6 +7,9 @@ use alloc::vec::Vec;
 /// Bytes of `jmp qword ptr [rip+disp32]`, the form of a gate.
 pub const INDIRECT: usize = 6;
 
+/// Bytes of a gate.
+pub const GATE: usize = INDIRECT;
+
 /// Bytes of an absolute jump: `jmp qword ptr [rip+0]` and its address.
 pub const ABSOLUTE: usize = 14;
 

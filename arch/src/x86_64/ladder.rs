@@ -8,51 +8,21 @@
 use super::decode::Displaced;
 use super::function::Analysis;
 use super::{INT3, JUMP, is_padding, jumps, padding, relocate};
-use crate::{Reason, Refusal, Surroundings, TargetAddress};
+use crate::{CopyAddress, Reason, Refusal, Strategy, Surroundings, TargetAddress};
 use alloc::vec::Vec;
 
 /// Padding is not longer than this: functions are aligned to a cache line at
 /// most.
 const LONGEST_GAP: u64 = 64;
 
-/// A way of leaving a function at its entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Strategy {
-    /// `jmp rel32` over the function's own instructions.
-    Jump,
-    /// The same, where the function is too short and padding follows it.
-    JumpIntoPadding,
-    /// `jmp rel8` to a `jmp rel32` that is put into padding nearby.
-    ShortJump,
-    /// `jmp rel32` whose last bytes are those that stand there: branches into
-    /// them, or the next function, stay as they are.
-    PunnedJump,
-    /// `int3`, which the trap handler redirects. A thousand times slower than
-    /// a jump, and always possible.
-    Breakpoint,
-}
-
-impl Strategy {
-    /// All of them, best first.
-    pub const LADDER: [Self; 5] = [
-        Self::Jump,
-        Self::JumpIntoPadding,
-        Self::ShortJump,
-        Self::PunnedJump,
-        Self::Breakpoint,
-    ];
-
-    /// Its name as reports show it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Jump => "jump",
-            Self::JumpIntoPadding => "jump into padding",
-            Self::ShortJump => "short jump",
-            Self::PunnedJump => "punned jump",
-            Self::Breakpoint => "breakpoint",
-        }
-    }
-}
+/// The ways of leaving a function here, best first.
+pub const LADDER: [Strategy; 5] = [
+    Strategy::Jump,
+    Strategy::JumpIntoPadding,
+    Strategy::ShortJump,
+    Strategy::PunnedJump,
+    Strategy::Breakpoint,
+];
 
 /// What one byte of a jump's displacement has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +76,31 @@ impl Rung {
             .filter(move |&n| n > 0 && n < written)
     }
 
+    /// How many bytes the gate may be away from `place`, either way; `None` if
+    /// it may be anywhere.
+    pub fn reach(&self) -> Option<u64> {
+        match self.strategy {
+            Strategy::Breakpoint => None,
+            _ => Some(1 << 31),
+        }
+    }
+
+    /// Whether the entry may lead directly to a replacement, without a gate.
+    pub fn may_be_straight(&self) -> bool {
+        matches!(self.strategy, Strategy::Jump | Strategy::JumpIntoPadding)
+    }
+
+    /// The gate at `at`, through the pointer at `slot`.
+    pub fn gate(&self, at: CopyAddress, slot: u64) -> Option<[u8; jumps::GATE]> {
+        jumps::gate(at, slot)
+    }
+
+    /// A stub at `at`, through the pointer at `slot`: what a replacement calls
+    /// as the original, while another one is below it.
+    pub fn stub(&self, at: CopyAddress, slot: u64) -> Option<[u8; jumps::GATE]> {
+        jumps::gate(at, slot)
+    }
+
     /// The bytes at [`Rung::place`] that lead to a gate at `gate`: all of the
     /// bytes of the jump, also those beyond `written`, which stay.
     pub fn entry_bytes(&self, gate: u64) -> Option<Vec<u8>> {
@@ -137,6 +132,7 @@ impl Analysis {
             Strategy::ShortJump => self.short_jump(around),
             Strategy::PunnedJump => self.punned_jump(),
             Strategy::Breakpoint => self.build(strategy, 1, 1),
+            Strategy::LongJump | Strategy::LiteralJump => Err(self.refuse(0, Reason::OtherMachine)),
         }
     }
 

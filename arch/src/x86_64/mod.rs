@@ -23,16 +23,21 @@ mod padding;
 mod relocate;
 mod tables;
 
+pub use crate::{Function, Line, Relocated, Strategy};
 pub use branches::near_branches;
-pub use decode::{Displaced, Line, disassemble};
+pub use decode::{Displaced, disassemble};
 pub use depth::stack_depth;
-pub use function::{Analysis, Function};
-pub use ladder::{Byte, Rung, Strategy};
+pub use function::Analysis;
+pub use ladder::{Byte, LADDER, Rung};
 pub use padding::is_padding;
-pub use relocate::{Relocated, relocate};
+pub use relocate::relocate;
 
 /// The one-byte breakpoint instruction, `int3`.
 pub const INT3: u8 = 0xcc;
+
+/// No copy is longer than this many bytes: five instructions at most, of which
+/// the longest forms take about fifty bytes.
+pub const MOST_COPY: usize = 320;
 
 /// Bytes of `jmp rel32`.
 pub const JUMP: usize = 5;

@@ -2,7 +2,7 @@
 //! function.
 #![allow(dead_code)] // each test file uses its part
 
-use midair_arch::x86_64::{Analysis, Displaced, Function, Line, Relocated, Rung, Strategy};
+use midair_arch::x86_64::{Analysis, Displaced, Function, LADDER, Line, Relocated, Rung, Strategy};
 use midair_arch::x86_64::{disassemble, relocate};
 use midair_arch::{CopyAddress, Gap, Refusal, Surroundings, TargetAddress};
 use std::ops::Range;
@@ -245,7 +245,7 @@ impl Fixture {
     /// The first strategy of the ladder that fits.
     #[track_caller]
     pub(crate) fn best(&self) -> Strategy {
-        let mut ladder = Strategy::LADDER.into_iter();
+        let mut ladder = LADDER.into_iter();
         let best = ladder.find(|strategy| self.rung(*strategy).is_ok());
         best.unwrap_or_else(|| panic!("nothing fits {:02x?}", self.body))
     }

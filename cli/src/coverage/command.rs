@@ -4,7 +4,8 @@ use super::tally::Tally;
 use super::{measure, text};
 use crate::args::Coverage;
 use crate::error::Error;
-use crate::{files, output};
+use crate::output;
+use midair::symbols::Image;
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
@@ -75,6 +76,6 @@ pub(crate) fn run(args: &Coverage) -> Result<ExitCode, Error> {
 }
 
 fn measured(file: &Path) -> Result<Tally, Error> {
-    let image = files::open_for_patching(file)?;
+    let image = Image::open(file)?;
     Ok(measure::file(&image))
 }

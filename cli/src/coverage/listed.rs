@@ -4,7 +4,6 @@ use crate::climb::Ground;
 use crate::output::{bytes, hex};
 use midair::symbols::{Extent, FileAddress};
 use midair::{Reason, Refusal, Strategy};
-use midair_arch::x86_64;
 use serde::Serialize;
 
 /// How many bytes of the function are shown.
@@ -106,5 +105,5 @@ fn instruction_at(ground: &Ground<'_>, extent: &Extent, offset: i64) -> Option<S
     let at = FileAddress(extent.start.0.checked_add_signed(offset)?);
     let len = extent.end.0.checked_sub(at.0)?.min(LONGEST);
     let code = ground.image.code(at, len as usize)?;
-    Some(x86_64::disassemble(code, at.0).into_iter().next()?.text)
+    Some(ground.disassemble(code, at.0).into_iter().next()?.text)
 }

@@ -17,9 +17,6 @@ use std::time::Instant;
 const THREADS: usize = 2;
 /// Functions that a thread takes at a time.
 const CHUNK: usize = 128;
-/// How far from the function its copy is taken to be: farther than most
-/// processes have to go.
-const COPY_DISTANCE: u64 = 256 << 20;
 
 pub(super) fn file(image: &Image) -> Tally {
     let began = Instant::now();
@@ -84,7 +81,7 @@ fn decide(ground: &Ground<'_>, extent: &Extent) -> Verdict {
     let copy = ground
         .target(extent.start)
         .get()
-        .wrapping_add(COPY_DISTANCE);
+        .wrapping_add(ground.copy_distance());
     let listed = |refusal: &Refusal, passed_over: &[(Strategy, Refusal)]| {
         let obstacle = Obstacle::new(ground, extent, refusal);
         Listed::new(ground, extent, obstacle, passed_over)
@@ -96,7 +93,7 @@ fn decide(ground: &Ground<'_>, extent: &Extent) -> Verdict {
     let passed_over = &climbed.passed_over;
     match (&climbed.chosen, passed_over.as_slice()) {
         (Some(chosen), _) => {
-            let strategy = chosen.rung.strategy;
+            let strategy = chosen.strategy;
             // The first rung says what keeps the function from a plain jump.
             let why = passed_over
                 .first()

@@ -17,7 +17,7 @@ pub(super) struct Tally {
     pub(super) by_jump: u64,
     pub(super) by_jump_percent: f64,
     #[serde(serialize_with = "by_name")]
-    pub(super) by_strategy: [u64; Strategy::LADDER.len()],
+    pub(super) by_strategy: [u64; Strategy::ALL.len()],
     /// Functions of which bytes of the jump must be traps whatever else runs.
     pub(super) need_traps: u64,
     #[serde(serialize_with = "seconds", rename = "seconds")]
@@ -47,7 +47,7 @@ impl Tally {
             fragments: 0,
             by_jump: 0,
             by_jump_percent: 100.0,
-            by_strategy: [0; Strategy::LADDER.len()],
+            by_strategy: [0; Strategy::ALL.len()],
             need_traps: 0,
             time: Duration::ZERO,
             refused_by_reason: BTreeMap::new(),
@@ -69,7 +69,7 @@ impl Tally {
                 needs_traps,
                 listed,
             } => {
-                let rung = Strategy::LADDER.iter().position(|s| *s == strategy);
+                let rung = Strategy::ALL.iter().position(|s| *s == strategy);
                 if let Some(count) = rung.and_then(|rung| self.by_strategy.get_mut(rung)) {
                     *count += 1;
                 }
@@ -114,7 +114,7 @@ impl Tally {
     }
 
     pub(super) fn by(&self, wanted: Strategy) -> u64 {
-        let mut counts = Strategy::LADDER.iter().zip(self.by_strategy);
+        let mut counts = Strategy::ALL.iter().zip(self.by_strategy);
         counts
             .find(|(strategy, _)| **strategy == wanted)
             .map_or(0, |(_, count)| count)
@@ -133,10 +133,10 @@ impl Tally {
 }
 
 fn by_name<S: Serializer>(
-    counts: &[u64; Strategy::LADDER.len()],
+    counts: &[u64; Strategy::ALL.len()],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let names = Strategy::LADDER.iter().map(|strategy| strategy.name());
+    let names = Strategy::ALL.iter().map(|strategy| strategy.name());
     serializer.collect_map(names.zip(counts))
 }
 

@@ -5,11 +5,12 @@ use super::{choose, text};
 use crate::args::Inspect;
 use crate::climb::Ground;
 use crate::error::Error;
-use crate::{files, output};
+use crate::output;
+use midair::symbols::Image;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &Inspect) -> Result<ExitCode, Error> {
-    let image = files::open_for_patching(&args.file)?;
+    let image = Image::open(&args.file)?;
     let subject = choose::function(&image, args.symbol.as_deref(), args.at)?;
     let report = Report::of(&Ground::of(&image), &subject);
     if args.json {

@@ -4,9 +4,8 @@ use super::choose::Subject;
 use super::notes;
 use crate::climb::{Chosen, Climbed, Ground};
 use crate::output::{bytes, file_name, hex};
+use midair::Refusal;
 use midair::symbols::{ExtentSource, FileAddress};
-use midair::{Refusal, Strategy};
-use midair_arch::x86_64::{self, jumps};
 use serde::Serialize;
 
 /// Instructions shown behind those displaced.
@@ -117,8 +116,8 @@ impl Report {
     }
 
     fn climbed(&mut self, ground: &Ground<'_>, at: FileAddress, mut climbed: Climbed) {
-        self.analysis_complete = Some(climbed.analysis.is_complete());
-        self.branches_to_entry = Some(climbed.analysis.branches_to_entry());
+        self.analysis_complete = Some(climbed.is_complete);
+        self.branches_to_entry = Some(climbed.branches_to_entry);
         match climbed.chosen {
             Some(chosen) => self.chosen(ground, at, &chosen),
             None => {
@@ -138,10 +137,9 @@ impl Report {
     }
 
     fn chosen(&mut self, ground: &Ground<'_>, at: FileAddress, chosen: &Chosen) {
-        let rung = &chosen.rung;
         let target = ground.target(at).get();
-        let place = rung.place.get();
-        let displaced = place..rung.resume().get();
+        let place = chosen.place;
+        let displaced = place..chosen.resume;
         let before = listing(ground, at, |address| displaced.contains(&address));
         let end = before
             .iter()
@@ -154,17 +152,17 @@ impl Report {
             .take(shown)
             .map(|line| line.line)
             .collect();
-        self.strategy = Some(rung.strategy.name());
+        self.strategy = Some(chosen.strategy.name());
         self.gate = Some(hex(chosen.gate));
-        self.traps = rung
-            .boundaries()
-            .map(|n| n as u64 + (place - target))
+        self.traps = chosen
+            .boundaries
+            .iter()
+            .map(|&n| n as u64 + (place - target))
             .collect();
         self.after = after(ground, at, chosen);
-        let copy = x86_64::disassemble(&chosen.copied.bytes, chosen.copy.get());
-        let original: Vec<&[u8]> = rung.displaced.iter().map(|d| d.bytes.as_slice()).collect();
+        let copy = ground.disassemble(&chosen.copied.bytes, chosen.copy);
         let copy = copy.into_iter().map(|line| {
-            let changed = !original.contains(&line.bytes.as_slice());
+            let changed = !chosen.displaced.contains(&line.bytes);
             Line::new(&line, changed)
         });
         self.copy = copy.collect();
@@ -191,7 +189,7 @@ impl Obstacle {
 }
 
 impl Line {
-    fn new(line: &x86_64::Line, changed: bool) -> Self {
+    fn new(line: &midair::Line, changed: bool) -> Self {
         Self {
             address: hex(line.address),
             bytes: bytes(&line.bytes),
@@ -216,7 +214,9 @@ fn listing(ground: &Ground<'_>, at: FileAddress, changed: impl Fn(u64) -> bool) 
         .or(ground.image.code_end(at));
     let len = end.map_or(0, |end| end.0.saturating_sub(at.0)).min(SHOWN);
     let code = ground.image.code(at, len as usize).unwrap_or_default();
-    let lines = x86_64::disassemble(code, ground.target(at).get()).into_iter();
+    let lines = ground
+        .disassemble(code, ground.target(at).get())
+        .into_iter();
     let numbered = lines.map(|line| {
         let changed = changed(line.address);
         Numbered {
@@ -230,32 +230,14 @@ fn listing(ground: &Ground<'_>, at: FileAddress, changed: impl Fn(u64) -> bool) 
 
 /// The jump, with what stands before it and what it leads through.
 fn after(ground: &Ground<'_>, at: FileAddress, chosen: &Chosen) -> Vec<Line> {
-    let rung = &chosen.rung;
-    let place = rung.place.get();
     let mut lines: Vec<Line> = listing(ground, at, |_| false)
         .into_iter()
-        .take_while(|line| line.number < place)
+        .take_while(|line| line.number < chosen.place)
         .map(|line| line.line)
         .collect();
-    let put = |lines: &mut Vec<Line>, bytes: &[u8], at: u64| {
-        lines.extend(
-            x86_64::disassemble(bytes, at)
-                .iter()
-                .map(|line| Line::new(line, true)),
-        );
-    };
-    put(
-        &mut lines,
-        &rung.entry_bytes(chosen.gate).unwrap_or_default(),
-        place,
-    );
-    if rung.strategy == Strategy::ShortJump {
-        let jump = rung.jump.get();
-        put(
-            &mut lines,
-            &jumps::near(jump, chosen.gate).unwrap_or_default(),
-            jump,
-        );
+    for (at, bytes) in &chosen.jumps {
+        let jump = ground.disassemble(bytes, *at);
+        lines.extend(jump.iter().map(|line| Line::new(line, true)));
     }
     lines
 }

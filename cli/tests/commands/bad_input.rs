@@ -4,10 +4,6 @@
 use crate::fixture::{LIBRARY, folder, midair};
 use std::path::Path;
 
-/// Where `e_machine` is in an ELF file.
-const MACHINE: usize = 18;
-const AARCH64: u8 = 183;
-
 fn fails(folder: &Path, args: &[&str], message: &str) {
     midair(folder, args)
         .assert()
@@ -95,24 +91,6 @@ fn bytes_that_were_damaged_are_no_panic() {
             );
         }
     }
-}
-
-#[test]
-fn a_file_for_another_processor() {
-    let folder = folder("bad_machine");
-    let mut bytes = std::fs::read(folder.join(LIBRARY)).unwrap();
-    bytes[MACHINE] = AARCH64;
-    std::fs::write(folder.join("arm.so"), bytes).unwrap();
-    let message = "error: arm.so has aarch64 code, which midair cannot patch yet; \
-                   `symbols` works on it\n";
-    fails(&folder, &["inspect", "arm.so", "framed"], message);
-    midair(&folder, &["symbols", "arm.so", "framed"])
-        .assert()
-        .success();
-    midair(&folder, &["coverage", "arm.so"])
-        .assert()
-        .code(1)
-        .stderr_eq(message);
 }
 
 #[test]

@@ -49,7 +49,8 @@ fn asleep_through(through: Through) -> (Vec<usize>, End, Box<crate::threads::vie
     let (tid, thread) = thread_that(move || through(black_box(1000), naps));
     super::wait_until("it sleeps", || {
         let asleep = tasks::status(tid).unwrap().unwrap().state == b'S';
-        asleep && view_of(tid).points_into_any(&[through as usize..through as usize + 32])
+        let code = through as usize..through as usize + 32;
+        asleep && view_of(tid).points_into_any(std::slice::from_ref(&code))
     });
     let view = view_of(tid);
     let (functions, end) = functions_on(&view, &tables());

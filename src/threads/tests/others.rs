@@ -4,6 +4,8 @@
 use super::{functions_on, in_child, look_at, tables, thread_that, view_of, wait_until};
 use crate::threads::frames::End;
 use crate::threads::look::Outcome;
+use crate::threads::own_memory;
+use crate::threads::stretch::Stretch;
 use crate::threads::tasks::{self, Kind};
 use crate::threads::view::{Seen, stacks_missing};
 use std::hint::black_box;
@@ -75,7 +77,8 @@ fn interrupted_function_is_found_through_a_handler(sleep: bool) {
         }
         assert_eq!(end, End::Complete);
         let start = is_interrupted as *const () as usize;
-        assert!(view.points_into_any(&[start..start + 32]));
+        let code = start..start + 32;
+        assert!(view.points_into_any(std::slice::from_ref(&code)));
     }
     LEAVE.store(true, Ordering::SeqCst);
     wait_until("it has left", || !IN_HANDLER.load(Ordering::SeqCst));
@@ -170,4 +173,18 @@ fn a_worker_of_io_uring_runs_nothing() {
         println!("workers {workers:?} of {tids:?}");
         workers.len() == 1 && tids.len() == 2
     });
+}
+
+#[test]
+fn a_stack_ends_where_the_thread_is_described() {
+    let (tid, thread) = thread_that(|| std::thread::sleep(Duration::from_millis(200)));
+    let view = view_of(tid);
+    let stretch = &view.stacks[0];
+    // glibc's description of a thread begins with its own address.
+    assert_eq!(own_memory::word(stretch.end()), Some(stretch.end()));
+    // The description of one thread does not end the stack of another.
+    let sp = view.registers.sp();
+    let longer = Stretch::of_stack(sp, 1 << 30, tid + 1).expect("less than a gigabyte");
+    assert!(longer.end() > stretch.end());
+    thread.join().expect("it does not panic");
 }

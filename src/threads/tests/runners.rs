@@ -2,7 +2,7 @@
 
 use super::{functions_on, look_at, look_for, tables, thread_that, view_of, wait_until};
 use crate::threads::frames::End;
-use crate::threads::look::{Outcome, Patience, Why, sweep, unblock_trap};
+use crate::threads::look::{Outcome, Patience, Why, sweep, unblock_traps};
 use crate::threads::tasks;
 use crate::threads::view::Seen;
 use std::hint::black_box;
@@ -118,9 +118,15 @@ fn a_thread_that_blocks_all_that_glibc_lets_it_answers() {
     });
     assert_eq!(view_of(tid).seen, Seen::Running);
     // And lets SIGTRAP through when it is asked to.
-    unblock_trap(tid, &Patience::of(Duration::from_secs(5)))
-        .expect("/proc is there")
-        .expect("it runs");
+    let mut result = Ok(());
+    unblock_traps(
+        &[tid],
+        &Patience::of(Duration::from_secs(5)),
+        |_, outcome| result = Err(outcome),
+    )
+    .map(|()| result)
+    .expect("/proc is there")
+    .expect("it runs");
     let task = tasks::status(tid).unwrap().unwrap();
     assert!(!task.blocks_trap());
     assert!(task.blocks(libc::SIGUSR1));
@@ -229,15 +235,30 @@ fn threads_that_end_meanwhile_are_gone_and_none_is_missed() {
 #[test]
 #[ignore = "keeps all cores busy for seconds; run alone, with --release --nocapture"]
 fn a_sweep_over_512_busy_threads() {
-    let threads: Vec<_> = (0..512).map(|_| spinner()).collect();
+    let go = Arc::new(AtomicBool::new(false));
+    let threads: Vec<_> = (0..512)
+        .map(|_| {
+            let stop = Arc::new(AtomicBool::new(false));
+            let (go, told) = (Arc::clone(&go), Arc::clone(&stop));
+            let (tid, thread) = thread_that(move || {
+                while !go.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                spin(&told)
+            });
+            (tid, stop, thread)
+        })
+        .collect();
+    go.store(true, Ordering::Relaxed);
+    std::thread::sleep(Duration::from_secs(2));
     let tids: Vec<_> = threads.iter().map(|(tid, ..)| *tid).collect();
     let tables = tables();
-    for _ in 0..5 {
+    for _ in 0..3 {
         let (mut seen, mut unseen) = (0, 0);
         let started = Instant::now();
         sweep(
             &tids,
-            &Patience::of(Duration::from_secs(20)),
+            &Patience::of(Duration::from_secs(60)),
             |_, outcome| match outcome {
                 Outcome::Seen(view) => {
                     seen += 1;

@@ -1,0 +1,367 @@
+//! Choices that are made by asking who calls, and where that thread is.
+//!
+//! While a crossing is under way, the slots of its functions lead to choices
+//! ([`midair_arch::x86_64::choice::by_dispatcher`]) that call [`dispatch`], which
+//! keeps every register and asks [`choose`]: the old way or the new one?
+//!
+//! - *per thread*: a thread that is outside of all the functions goes over to
+//!   the new ones, for good; one that is inside goes on with the old ones.
+//! - *hold*: a thread that is inside goes on with the old ones, so that it can
+//!   leave them; one that is outside waits until all are decided.
+//! - *old*, *new*: for everybody.
+//!
+//! What a thread has been given is kept in a word of its own ([`States`]). Who
+//! marks another thread as being outside reads its word, then looks at its stack,
+//! and marks it only if the word is still the same: a thread that was given an
+//! old function meanwhile has changed it.
+//!
+//! A choice may be made anywhere, in a signal handler or inside of malloc:
+//! nothing here allocates, locks, or writes to `errno`. It takes about 12 kB of
+//! the calling thread's stack.
+
+use super::inside::{Functions, Position};
+use super::limbo::Other;
+use crate::threads::frames::OwnStack;
+use crate::threads::registers::{COUNT, PC, Registers, SP};
+use crate::threads::system_call;
+use crate::threads::tasks::Tid;
+use midair_arch::x86_64::choice::{CONTEXT_BEHIND, RED_ZONE};
+use std::cell::Cell;
+use std::ops::Range;
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+
+/// What is decided: the low bits of [`Crossing::decision`], under the number
+/// of the attempt.
+pub(super) mod decision {
+    pub(in super::super) const OLD: u32 = 0;
+    pub(in super::super) const NEW: u32 = 1;
+    pub(in super::super) const HOLD: u32 = 2;
+    pub(in super::super) const PER_THREAD: u32 = 3;
+    pub(in super::super) const BITS: u32 = 2;
+}
+
+/// Many functions on their way from old to new.
+pub(super) struct Crossing {
+    /// Read by every choice, and a futex for those that wait.
+    decision: AtomicU32,
+    /// Threads in [`choose`].
+    choosing: AtomicUsize,
+    /// Who waits for the others: it is never held itself.
+    coordinator: AtomicI32,
+    pub(super) functions: Functions,
+    pub(super) states: States,
+}
+
+/// One slot's two ways: what a choice gives to [`choose`].
+pub(super) struct Choice {
+    crossing: *const Crossing,
+    old: usize,
+    new: usize,
+}
+
+// SAFETY: the pointer is to a crossing that is kept with the choices, and which
+// threads share by design.
+unsafe impl Send for Choice {}
+
+impl Choice {
+    pub(super) fn new(crossing: &Crossing, old: usize, new: usize) -> Self {
+        Self { crossing, old, new }
+    }
+}
+
+impl Crossing {
+    pub(super) fn new(functions: Functions, threads: usize) -> Self {
+        Self {
+            decision: AtomicU32::new(decision::OLD),
+            choosing: AtomicUsize::new(0),
+            coordinator: AtomicI32::new(0),
+            functions,
+            states: States::for_threads(threads),
+        }
+    }
+
+    /// Decides, and wakes all that wait.
+    pub(super) fn decide(&self, what: u32, attempt: u32) {
+        self.decision
+            .store(attempt << decision::BITS | what, Ordering::SeqCst);
+        // Before anybody is looked at: who decides meanwhile has seen this.
+        fence(Ordering::SeqCst);
+        system_call::wake_all(&self.decision);
+    }
+
+    /// The calling thread waits for the others.
+    pub(super) fn coordinate(&self, own: Tid) {
+        self.coordinator.store(own, Ordering::SeqCst);
+    }
+}
+
+/// A crossing that is over, in limbo, with its choices.
+pub(super) struct Over {
+    pub(super) crossing: Box<Crossing>,
+    pub(super) choices: Box<[Choice]>,
+}
+
+impl Other for Over {
+    fn is_unused(&self) -> bool {
+        self.crossing.choosing.load(Ordering::SeqCst) == 0
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Crossing>()
+            + self.crossing.states.bytes()
+            + size_of_val::<[Choice]>(&self.choices)
+    }
+}
+
+/// A word for each thread that has met a choice, or has been marked.
+pub(super) struct States(Box<[(AtomicI32, AtomicU64)]>);
+
+/// What a word says. The attempt it is about, how often the thread has been
+/// given an old function, and whether it is marked as being outside.
+const MARKED: u64 = 1;
+const GIVEN_OLD: u64 = 2;
+const ATTEMPT: u32 = 48;
+
+impl States {
+    fn for_threads(threads: usize) -> Self {
+        let places = (threads * 4 + 1024).next_power_of_two();
+        Self((0..places).map(|_| Default::default()).collect())
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val::<[_]>(&self.0)
+    }
+
+    /// The word of a thread; none if there is no room for more threads.
+    fn of(&self, tid: Tid) -> Option<&AtomicU64> {
+        let mask = self.0.len() - 1;
+        let first = (tid as u32).wrapping_mul(0x9e37_79b9) as usize;
+        for n in 0..self.0.len() {
+            let (owner, word) = &self.0[first.wrapping_add(n) & mask];
+            match owner.compare_exchange(0, tid, Ordering::SeqCst, Ordering::SeqCst) {
+                Ok(_) => return Some(word),
+                Err(other) if other == tid => return Some(word),
+                Err(_) => {}
+            }
+        }
+        None
+    }
+
+    /// What the word says now, to be given to [`States::mark`].
+    pub(super) fn read(&self, tid: Tid) -> Option<u64> {
+        Some(self.of(tid)?.load(Ordering::SeqCst))
+    }
+
+    pub(super) fn is_marked(&self, tid: Tid, attempt: u32) -> bool {
+        self.read(tid)
+            .is_some_and(|word| word & MARKED != 0 && word >> ATTEMPT == u64::from(attempt as u16))
+    }
+
+    /// Marks a thread as being outside, if its word is still `before`.
+    pub(super) fn mark(&self, tid: Tid, before: u64, attempt: u32) -> bool {
+        let Some(word) = self.of(tid) else {
+            return false;
+        };
+        let count = before & ((1 << ATTEMPT) - 1) & !MARKED;
+        let marked = u64::from(attempt as u16) << ATTEMPT | count | MARKED;
+        word.compare_exchange(before, marked, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }
+
+    /// The thread gets an old function: a mark that somebody is about to make
+    /// would be wrong.
+    fn give_old(&self, tid: Tid) {
+        if let Some(word) = self.of(tid) {
+            word.fetch_add(GIVEN_OLD, Ordering::SeqCst);
+        }
+    }
+}
+
+/// What [`dispatch`] has put on the stack, from its top.
+#[repr(C)]
+struct Saved {
+    rbp: usize,
+    r15: usize,
+    r14: usize,
+    r13: usize,
+    r12: usize,
+    r11: usize,
+    r10: usize,
+    r9: usize,
+    r8: usize,
+    rdi: usize,
+    rsi: usize,
+    rbx: usize,
+    rdx: usize,
+    rcx: usize,
+    rax: usize,
+    flags: usize,
+    /// Behind the choice's call; replaced by where to go.
+    return_address: usize,
+}
+
+impl Saved {
+    /// The registers in the caller of the function that was called.
+    fn caller(&self) -> Registers {
+        let sp = &raw const self.return_address as usize + size_of::<usize>() + RED_ZONE;
+        // SAFETY: at the entry of a function its return address is on top of
+        // the stack.
+        let pc = unsafe { (sp as *const usize).read() };
+        let values: [usize; COUNT] = [
+            self.rax,
+            self.rdx,
+            self.rcx,
+            self.rbx,
+            self.rsi,
+            self.rdi,
+            self.rbp,
+            sp + size_of::<usize>(),
+            self.r8,
+            self.r9,
+            self.r10,
+            self.r11,
+            self.r12,
+            self.r13,
+            self.r14,
+            self.r15,
+            pc,
+        ];
+        let mut registers = Registers::all(values).callee_saved();
+        registers.set(PC, pc);
+        registers.set(SP, sp + size_of::<usize>());
+        registers
+    }
+}
+
+/// Asks [`choose`] and goes where it says, with every register and flag as it
+/// was. (Of vector registers the lower 128 bits: no code here is compiled to
+/// touch more.)
+#[unsafe(naked)]
+#[unsafe(link_section = "midair_choice")]
+pub(super) extern "C" fn dispatch() {
+    core::arch::naked_asm!(
+        // To an unwinder this is called by the patched function's caller: what
+        // the choice has pushed will be the destination, and is no frame.
+        ".cfi_startproc",
+        ".cfi_def_cfa_offset {red_zone} + 16",
+        "pushfq", ".cfi_adjust_cfa_offset 8",
+        "push rax", ".cfi_adjust_cfa_offset 8", "push rcx", ".cfi_adjust_cfa_offset 8",
+        "push rdx", ".cfi_adjust_cfa_offset 8",
+        "push rbx", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset rbx, 0",
+        "push rsi", ".cfi_adjust_cfa_offset 8", "push rdi", ".cfi_adjust_cfa_offset 8",
+        "push r8", ".cfi_adjust_cfa_offset 8", "push r9", ".cfi_adjust_cfa_offset 8",
+        "push r10", ".cfi_adjust_cfa_offset 8", "push r11", ".cfi_adjust_cfa_offset 8",
+        "push r12", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset r12, 0",
+        "push r13", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset r13, 0",
+        "push r14", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset r14, 0",
+        "push r15", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset r15, 0",
+        "push rbp", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset rbp, 0",
+        "mov rbp, rsp", ".cfi_def_cfa_register rbp",
+        "cld",
+        "and rsp, -16",
+        "sub rsp, 256",
+        "movups [rsp], xmm0", "movups [rsp+16], xmm1",
+        "movups [rsp+32], xmm2", "movups [rsp+48], xmm3",
+        "movups [rsp+64], xmm4", "movups [rsp+80], xmm5",
+        "movups [rsp+96], xmm6", "movups [rsp+112], xmm7",
+        "movups [rsp+128], xmm8", "movups [rsp+144], xmm9",
+        "movups [rsp+160], xmm10", "movups [rsp+176], xmm11",
+        "movups [rsp+192], xmm12", "movups [rsp+208], xmm13",
+        "movups [rsp+224], xmm14", "movups [rsp+240], xmm15",
+        "mov rdi, rbp",
+        "call {choose}",
+        "movups xmm0, [rsp]", "movups xmm1, [rsp+16]",
+        "movups xmm2, [rsp+32]", "movups xmm3, [rsp+48]",
+        "movups xmm4, [rsp+64]", "movups xmm5, [rsp+80]",
+        "movups xmm6, [rsp+96]", "movups xmm7, [rsp+112]",
+        "movups xmm8, [rsp+128]", "movups xmm9, [rsp+144]",
+        "movups xmm10, [rsp+160]", "movups xmm11, [rsp+176]",
+        "movups xmm12, [rsp+192]", "movups xmm13, [rsp+208]",
+        "movups xmm14, [rsp+224]", "movups xmm15, [rsp+240]",
+        "mov rsp, rbp", ".cfi_def_cfa_register rsp",
+        "pop rbp", ".cfi_adjust_cfa_offset -8", ".cfi_restore rbp",
+        "pop r15", ".cfi_adjust_cfa_offset -8", ".cfi_restore r15",
+        "pop r14", ".cfi_adjust_cfa_offset -8", ".cfi_restore r14",
+        "pop r13", ".cfi_adjust_cfa_offset -8", ".cfi_restore r13",
+        "pop r12", ".cfi_adjust_cfa_offset -8", ".cfi_restore r12",
+        "pop r11", ".cfi_adjust_cfa_offset -8", "pop r10", ".cfi_adjust_cfa_offset -8",
+        "pop r9", ".cfi_adjust_cfa_offset -8", "pop r8", ".cfi_adjust_cfa_offset -8",
+        "pop rdi", ".cfi_adjust_cfa_offset -8", "pop rsi", ".cfi_adjust_cfa_offset -8",
+        "pop rbx", ".cfi_adjust_cfa_offset -8", ".cfi_restore rbx",
+        "pop rdx", ".cfi_adjust_cfa_offset -8", "pop rcx", ".cfi_adjust_cfa_offset -8",
+        "pop rax", ".cfi_adjust_cfa_offset -8",
+        "popfq", ".cfi_adjust_cfa_offset -8",
+        "ret {red_zone}",
+        ".cfi_endproc",
+        choose = sym choose,
+        red_zone = const RED_ZONE,
+    )
+}
+
+/// Where the code of [`dispatch`] is.
+pub(super) fn dispatcher_code() -> Range<usize> {
+    unsafe extern "C" {
+        // The linker makes these for a section whose name is an identifier.
+        static __start_midair_choice: u8;
+        static __stop_midair_choice: u8;
+    }
+    (&raw const __start_midair_choice as usize)..(&raw const __stop_midair_choice as usize)
+}
+
+thread_local! {
+    /// This thread is choosing: what it calls for that is not chosen.
+    static CHOOSING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Puts the destination of a call into the place of the return address.
+unsafe extern "C" fn choose(saved: &mut Saved) {
+    let context = (saved.return_address + CONTEXT_BEHIND) as *const *const Choice;
+    // SAFETY: the choice that called has its context there, and neither is freed
+    // while a thread is on this way: its return address is on the stack.
+    let choice = unsafe { &**context };
+    // SAFETY: lives as long as the choice.
+    let crossing = unsafe { &*choice.crossing };
+    crossing.choosing.fetch_add(1, Ordering::SeqCst);
+    let nested = CHOOSING.replace(true);
+    let is_new = !nested && crossing.chooses_new(saved);
+    CHOOSING.set(nested);
+    saved.return_address = if is_new { choice.new } else { choice.old };
+    crossing.choosing.fetch_sub(1, Ordering::SeqCst);
+}
+
+impl Crossing {
+    /// Whether the calling thread gets the new function. It may wait.
+    fn chooses_new(&self, saved: &Saved) -> bool {
+        let own = system_call::thread_id() as Tid;
+        loop {
+            let now = self.decision.load(Ordering::SeqCst);
+            let attempt = now >> decision::BITS;
+            let what = now & ((1 << decision::BITS) - 1);
+            match what {
+                decision::NEW => return true,
+                decision::OLD => break,
+                decision::PER_THREAD if self.states.is_marked(own, attempt) => return true,
+                decision::HOLD if self.coordinator.load(Ordering::SeqCst) == own => break,
+                _ => {}
+            }
+            let before = self.states.read(own);
+            let is_outside = self.states.is_marked(own, attempt)
+                || self
+                    .functions
+                    .position_of_own(saved.caller(), &OwnStack::new())
+                    == Position::Outside;
+            // Without a word of its own, it goes on with what is old.
+            let Some(before) = before.filter(|_| is_outside) else {
+                break;
+            };
+            if !self.states.is_marked(own, attempt) && !self.states.mark(own, before, attempt) {
+                continue; // somebody else has marked it
+            }
+            if what == decision::HOLD {
+                system_call::wait_while(&self.decision, now);
+            }
+        }
+        self.states.give_old(own);
+        false
+    }
+}

@@ -1,0 +1,112 @@
+//! Threads that block SIGTRAP.
+//!
+//! The kernel kills a process when a thread traps that blocks the signal, so
+//! none may while bytes are written that trap. A thread that runs is made to let
+//! the signal through ([`super::look`]): it stays so until the thread blocks it
+//! again. One that sleeps is not woken; it is in a system call, not in the bytes
+//! that change.
+//!
+//! All masks are read the first time, and again when some time has passed: ten
+//! times the work of reading them, so that patching costs a tenth more. (A few
+//! microseconds a patch cannot pay for reading the masks of 512 threads each
+//! time.) What this cannot do: a thread that has begun to block the signal
+//! since the last look, or one that wakes up with the signal blocked and comes to
+//! the function just then, is killed as before.
+
+use super::look::{self, Outcome, Patience, Unseen, Why};
+use super::tasks::{self, Tid};
+use crate::memory::process;
+use std::io;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// The least time between two looks; more if a look takes long.
+const INTERVAL: Duration = Duration::from_millis(1);
+/// A look may take one part in so many of all time.
+const SHARE: u32 = 10;
+/// How long a thread may nap before it is asked at the risk of an EINTR.
+const NAPPING: Duration = Duration::from_millis(20);
+/// How long a thread may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+struct Latest {
+    process: u32,
+    next: Instant,
+}
+
+static LATEST: Mutex<Option<Latest>> = Mutex::new(None);
+
+/// Why traps cannot be let through.
+#[derive(Debug)]
+pub(crate) enum Blocked {
+    /// A thread runs, blocks SIGTRAP, and does not answer.
+    By { thread: Tid, why: String },
+    /// The threads cannot be looked at.
+    Unreadable(io::Error),
+}
+
+/// Makes threads that run let SIGTRAP through.
+pub(crate) fn let_through() -> Result<(), Blocked> {
+    let mut latest = LATEST
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let started = Instant::now();
+    let process = process::id();
+    if latest
+        .as_ref()
+        .is_some_and(|l| l.process == process && started < l.next)
+    {
+        return Ok(());
+    }
+    let before = worked();
+    let mut blocking = Vec::new();
+    for tid in tasks::list().map_err(Blocked::Unreadable)? {
+        let task = tasks::status(tid).map_err(Blocked::Unreadable)?;
+        if task.is_some_and(|task| task.blocks_trap()) {
+            blocking.push(tid);
+        }
+    }
+    let took = worked().saturating_sub(before);
+    let mut refused = None;
+    if !blocking.is_empty() {
+        let patience = Patience {
+            // Better an EINTR in a thread that naps than its death.
+            restless: Some(NAPPING),
+            ..Patience::of(PATIENCE)
+        };
+        look::unblock_traps(&blocking, &patience, |thread, outcome| {
+            if let Outcome::Unseen(unseen) = outcome
+                && !matches!(unseen.why, Why::Asleep)
+            {
+                refused = Some(of(thread, &unseen));
+            }
+        })
+        .map_err(Blocked::Unreadable)?;
+    }
+    if let Some(refused) = refused {
+        return Err(refused);
+    }
+    *latest = Some(Latest {
+        process,
+        next: Instant::now() + INTERVAL.max(took * SHARE),
+    });
+    Ok(())
+}
+
+/// How long this thread has had a core. Waiting for one is no work.
+fn worked() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is a live local.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+fn of(thread: Tid, unseen: &Unseen) -> Blocked {
+    Blocked::By {
+        thread,
+        why: unseen.to_string(),
+    }
+}

@@ -1,0 +1,139 @@
+//! A stack, or what is in use of it, copied.
+//!
+//! Where a stack ends is not where its mapping does: the kernel joins mappings
+//! that touch, and megabytes of something else may follow. Two things tell: a
+//! signal frame has the bounds of the alternate stack that it is on, and behind
+//! the stack of a thread stands glibc's description of that thread. Where
+//! neither is found, all that is mapped is taken: words too many can keep memory
+//! from being freed, words too few would be a wrong proof.
+
+#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
+
+use super::own_memory::read_words;
+use super::tasks::Tid;
+use super::view::signal_frames_in;
+use std::mem::offset_of;
+
+/// What one read of a stack begins with; most are not deeper.
+const FIRST: usize = 8 << 10;
+
+/// In how many words of `struct pthread` the thread's id is looked for.
+const THREAD_BLOCK: usize = 128;
+
+/// Bytes below rsp that a function may use (System V ABI).
+pub(super) const RED_ZONE: usize = 128;
+
+/// The lowest address below `sp` that a function may use: the red zone's.
+pub(crate) fn lowest(sp: usize) -> usize {
+    sp.saturating_sub(RED_ZONE) & !7
+}
+
+/// A stretch of a stack, copied.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stretch {
+    /// Where the first word was.
+    pub(crate) start: usize,
+    pub(crate) words: Vec<usize>,
+}
+
+impl Stretch {
+    pub(crate) fn end(&self) -> usize {
+        self.start + 8 * self.words.len()
+    }
+
+    pub(crate) fn contains(&self, at: usize) -> bool {
+        self.start <= at && at < self.end()
+    }
+
+    /// The word at an address, which need not be aligned.
+    pub(crate) fn word(&self, at: usize) -> Option<usize> {
+        let offset = at.checked_sub(self.start)?;
+        let low = *self.words.get(offset / 8)?;
+        let shift = 8 * (offset % 8);
+        if shift == 0 {
+            return Some(low);
+        }
+        let high = *self.words.get(offset / 8 + 1)?;
+        Some(low >> shift | high << (64 - shift))
+    }
+
+    /// Everything from the red zone below `sp` to the end of what is mapped, or
+    /// none if that is more than `deepest` bytes.
+    pub(crate) fn of_stack(sp: usize, deepest: usize, tid: Tid) -> Option<Stretch> {
+        let mut stretch = Stretch::from(lowest(sp), deepest, tid)?;
+        if stretch.words.is_empty() {
+            // The red zone may be in the guard page.
+            stretch = Stretch::from(sp & !7, deepest, tid)?;
+        }
+        Some(stretch)
+    }
+
+    /// Drops what is behind the end of the stack; gives whether that is known.
+    pub(super) fn cut(&mut self, tid: Tid) -> bool {
+        let Some(end) = self.known_end(tid) else {
+            return false;
+        };
+        self.words.truncate((end - self.start) / 8);
+        true
+    }
+
+    /// Where the stack ends, if that can be told and is not behind the last
+    /// word.
+    pub(super) fn known_end(&self, tid: Tid) -> Option<usize> {
+        let ends = [self.end_of_alternate_stack(), self.thread_block(tid)];
+        let here = self.start..self.end() + 1;
+        ends.into_iter()
+            .flatten()
+            .filter(|end| here.contains(end))
+            .min()
+    }
+
+    /// By a signal frame, which says what the alternate stack was.
+    fn end_of_alternate_stack(&self) -> Option<usize> {
+        let stack = offset_of!(libc::ucontext_t, uc_stack);
+        let field = |at: usize, offset: usize| self.word(at + stack + offset);
+        let ends = signal_frames_in(self).filter_map(|at| {
+            let start = field(at, offset_of!(libc::stack_t, ss_sp))?;
+            let end = start.checked_add(field(at, offset_of!(libc::stack_t, ss_size))?)?;
+            (start..end)
+                .contains(&(self.start + RED_ZONE))
+                .then_some(end)
+        });
+        ends.min()
+    }
+
+    /// By glibc's `struct pthread`, which stands behind the stack of a thread.
+    /// It begins with its own address, has that again in its third word, and
+    /// the thread's id not far behind.
+    fn thread_block(&self, tid: Tid) -> Option<usize> {
+        let mut windows = self.words.windows(THREAD_BLOCK).enumerate();
+        windows.find_map(|(place, words)| {
+            let at = self.start + 8 * place;
+            let is_block = words[0] == at
+                && words[2] == at
+                && words.iter().any(|word| *word as u32 == tid as u32);
+            is_block.then_some(at)
+        })
+    }
+
+    fn from(start: usize, deepest: usize, tid: Tid) -> Option<Stretch> {
+        let mut words: Vec<usize> = Vec::new();
+        let mut step = FIRST;
+        loop {
+            let had = words.len();
+            words.resize(had + step / 8, 0);
+            let got = read_words(start + 8 * had, &mut words[had..]);
+            words.truncate(had + got);
+            let mut stretch = Stretch { start, words };
+            let is_end = got < step / 8;
+            if stretch.cut(tid) || is_end {
+                return Some(stretch);
+            }
+            words = stretch.words;
+            if words.len() * 8 >= deepest {
+                return None;
+            }
+            step = (step * 4).min(1 << 20);
+        }
+    }
+}
