@@ -4,6 +4,7 @@
 //! - [`write`]: two ways of writing into code that stays executable throughout.
 //! - [`arena`]: gates, copies and pointer slots in reach of their targets.
 //! - [`frames`]: what unwinders are told about that code.
+//! - [`unwinder`]: how they are told.
 //! - [`layout`]: where the address space is free.
 //! - [`own_file`]: files of `/proc/self`, if they still are.
 //! - [`process`]: which process this is, also after a fork.
@@ -16,4 +17,5 @@ pub(crate) mod frames;
 pub(crate) mod layout;
 pub(crate) mod own_file;
 pub(crate) mod process;
+mod unwinder;
 pub(crate) mod write;
