@@ -17,8 +17,9 @@ fn lowers(instruction: &Instruction) -> i64 {
 }
 
 fn at(frames: Frames<'_>, offset: usize) -> FrameState {
-    let known = frames.iter().filter(|(from, _)| *from as usize <= offset);
-    known.last().unwrap().1
+    let mut known = frames.iter().rev();
+    let at = known.find(|(from, _)| *from as usize <= offset);
+    at.unwrap().1
 }
 
 /// Follows `code` from `start` to where it leaves; compares at each instruction.
