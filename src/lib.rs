@@ -42,8 +42,9 @@ pub use error::Error;
 pub use midair_arch::x86_64::{Displaced, Line, Strategy, disassemble};
 pub use midair_arch::{Reason, Refusal};
 pub use patch::{
-    Closure, Committed, Consistency, FnPtr, Holdout, ImageSurroundings, Patch, PerfMapError, Plan,
-    RawPatch, Reclaimed, Stats, Transactable, Transaction, Transition, Whereabouts, can_patch,
-    patch, patch_closure, patch_raw, patch_symbol, perf_map, reclaim, stats, unpatch_all,
+    Closure, Committed, Consistency, FnPtr, Holdout, ImageSurroundings, Patch, Patches,
+    PerfMapError, Plan, RawPatch, Reclaimed, Stats, Transactable, Transaction, Transition,
+    Whereabouts, can_patch, patch, patch_closure, patch_raw, patch_symbol, perf_map, reclaim,
+    stats, unpatch_all,
 };
 pub use symbols::{Symbol, SymbolError, SymbolKind, symbol, symbols};

@@ -1,7 +1,7 @@
 //! Functions that change together when threads are outside of them.
 #![cfg(target_arch = "x86_64")]
 
-use midair::{Consistency, Error, RawPatch, Transaction, Transition, Whereabouts};
+use midair::{Consistency, Error, Patches, RawPatch, Transaction, Transition, Whereabouts};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, mpsc};
@@ -33,8 +33,15 @@ fn outer(n: u64) -> u64 {
     if let Some(f) = inside {
         f();
     }
-    black_box(inner as Number)(n) + 1
+    many_times(n) + 1
 }
+
+/// Long enough that threads are inside most of the time.
+fn many_times(n: u64) -> u64 {
+    (0..TIMES).map(|_| black_box(inner as Number)(n)).sum()
+}
+
+const TIMES: u64 = 50;
 
 #[inline(never)]
 fn inner(n: u64) -> u64 {
@@ -53,7 +60,7 @@ const NEW: u64 = 1 << 40;
 
 fn new_outer(n: u64) -> u64 {
     // A new function that meets an old one would give a mixture.
-    black_box(inner as Number)(n) + NEW + 1
+    many_times(n) + NEW + 1
 }
 
 fn new_inner(n: u64) -> u64 {
@@ -65,14 +72,14 @@ fn new_inner(n: u64) -> u64 {
 }
 
 fn old_result(n: u64) -> u64 {
-    n + (0..n & 3).sum::<u64>() + 1
+    TIMES * (n + (0..n & 3).sum::<u64>()) + 1
 }
 
 fn new_result(n: u64) -> u64 {
-    old_result(n) + 3 * NEW
+    old_result(n) + NEW + TIMES * 2 * NEW
 }
 
-fn commit(consistency: Consistency) -> Result<(Vec<RawPatch>, Option<Transition>), Error> {
+fn commit(consistency: Consistency) -> Result<(Patches, Option<Transition>), Error> {
     let mut transaction = Transaction::new();
     transaction
         .patch_raw(outer as Number as *const (), |_| {
@@ -174,7 +181,9 @@ fn no_call_is_a_mixture_while_threads_are_busy_in_the_functions() {
             let consistency = Consistency::Quiescent { deadline: LONG };
             let (patches, _) = commit(consistency).unwrap();
             let seen = new.load(Ordering::Relaxed);
+            let started = Instant::now();
             while new.load(Ordering::Relaxed) < seen + 100 {
+                assert!(started.elapsed() < LONG, "a thread has failed");
                 std::thread::yield_now();
             }
             turn_off(&patches, consistency).unwrap();
@@ -253,7 +262,8 @@ fn a_transition_can_be_cancelled_and_ends_when_a_patch_of_it_is_removed() {
     transition.unwrap().cancel().unwrap();
     assert_eq!(call(5), old_result(5));
     drop(patches);
-    let (mut patches, transition) = commit(Consistency::PerThread).unwrap();
+    let (patches, transition) = commit(Consistency::PerThread).unwrap();
+    let mut patches: Vec<RawPatch> = patches.into_iter().collect();
     assert_eq!(call(5), new_result(5));
     drop(patches.pop());
     assert_eq!(call(5), old_result(5));

@@ -8,7 +8,7 @@
 //! children are forked. A deadlock ends by an alarm.
 #![cfg(target_arch = "x86_64")]
 
-use midair::{Consistency, RawPatch, Transaction};
+use midair::{Consistency, Patches, RawPatch, Transaction};
 use midair_libraries::shapes::{Caution, Fixtures, SHAPES, Shape};
 use std::cell::UnsafeCell;
 use std::collections::BTreeMap;
@@ -322,11 +322,7 @@ fn quiet_shapes() -> Vec<&'static Shape> {
 }
 
 /// Patches all of `targets` by counting stubs, in one transaction.
-fn count_calls(
-    targets: &[*const ()],
-    stubs: &mut Stubs,
-    consistency: Consistency,
-) -> Vec<RawPatch> {
+fn count_calls(targets: &[*const ()], stubs: &mut Stubs, consistency: Consistency) -> Patches {
     let stubs = std::cell::RefCell::new(stubs);
     let mut transaction = Transaction::new();
     for &target in targets {

@@ -28,6 +28,6 @@ pub use address::{CopyAddress, TargetAddress};
 pub use function::Function;
 pub use line::Line;
 pub use refusal::{Reason, Refusal};
-pub use relocated::{Moved, Relocated};
+pub use relocated::Relocated;
 pub use strategy::Strategy;
 pub use surroundings::{Gap, Surroundings};

@@ -15,7 +15,7 @@ fn a_choice_by_epoch_keeps_registers_flags_and_the_red_zone() {
         ("51", "push rcx"),
         ("48 8b 0d 23 00 00 00", "mov rcx, [0x555500001030]"),
         ("48 8b 09", "mov rcx, [rcx]"),
-        ("e3 0f", "jrcxz short 0x555500001021"),
+        ("e3 0f", "jrcxz 0x555500001021"),
         ("59", "pop rcx"),
         ("48 8d a4 24 80 00 00 00", "lea rsp, [rsp+0x80]"),
         ("ff 25 17 00 00 00", "jmp qword ptr [0x555500001038]"),

@@ -2,7 +2,7 @@
 //! pointer, decoded instruction by instruction.
 
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, Register};
-use midair_arch::x86_64::frame::{self, FrameBase, FrameState, Frames};
+use midair_arch::x86_64::frame::{FrameBase, FrameState, Frames};
 use midair_arch::x86_64::{Displaced, choice, relocate};
 use midair_arch::{CopyAddress, TargetAddress};
 
@@ -17,9 +17,8 @@ fn lowers(instruction: &Instruction) -> i64 {
 }
 
 fn at(frames: Frames<'_>, offset: usize) -> FrameState {
-    let mut known = frames.iter().rev();
-    let at = known.find(|(from, _)| *from as usize <= offset);
-    at.unwrap().1
+    let mut known = frames.iter().filter(|(from, _)| *from as usize <= offset);
+    known.next_back().unwrap().1
 }
 
 /// Follows `code` from `start` to where it leaves; compares at each instruction.
@@ -82,7 +81,7 @@ fn the_frames_of_a_copy_far_away_are_right_at_each_instruction() {
             let offset = if at == target { 8 } else { 8 + pushed };
             FrameState::at(FrameBase::Rsp, offset).unwrap()
         };
-        let frames = frame::of_copy(&copy, resume, original);
+        let frames = copy.frames(resume, original);
         println!("{text}: {frames:x?}");
         follow(&copy.bytes, 0, 0, &frames);
     }

@@ -223,7 +223,7 @@ fn batches(c: &mut Criterion) {
     table::remember_first(first);
 }
 
-fn patch_all(functions: &[Number]) -> Vec<midair::RawPatch> {
+fn patch_all(functions: &[Number]) -> midair::Patches {
     let mut transaction = Transaction::new();
     for &f in functions {
         transaction.patch_raw(pointer(f), |original| original);

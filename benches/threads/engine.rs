@@ -84,7 +84,7 @@ impl Installer for Nobody {
 struct Midair {
     groups: Vec<&'static [Number]>,
     consistency: Consistency,
-    patches: Vec<midair::RawPatch>,
+    patches: midair::Patches,
 }
 
 impl Midair {
@@ -92,7 +92,7 @@ impl Midair {
         Box::new(Self {
             groups,
             consistency,
-            patches: Vec::new(),
+            patches: midair::Patches::default(),
         })
     }
 }
@@ -111,10 +111,13 @@ impl Installer for Midair {
     }
 
     fn remove(&mut self, _: usize) -> Result<(), String> {
-        self.patches
-            .drain(..)
-            .try_for_each(midair::RawPatch::remove)
-            .map_err(|e| e.to_string())
+        let mut transaction = midair::Transaction::new();
+        for patch in std::mem::take(&mut self.patches) {
+            transaction.remove(patch);
+        }
+        // SAFETY: makes no patch.
+        let committed = unsafe { transaction.commit(self.consistency) };
+        committed.map(drop).map_err(|e| e.to_string())
     }
 }
 

@@ -33,6 +33,8 @@ const BLOCK_CODE: usize = 0x1_0000;
 const BLOCK_SLOTS: usize = 0x4000;
 /// Fresh pages tried for one punned gate.
 const MOST_PAGES: usize = 48;
+/// Longer pieces of code that may be anywhere get pages of their own.
+const LARGE: usize = BLOCK_CODE / 4;
 /// Code is handed out in units of this many bytes.
 const UNIT: usize = 16;
 
@@ -58,6 +60,12 @@ struct Block {
     first_free: usize,
     slots_used: usize,
     free_slots: Vec<usize>,
+    frames: FrameTable,
+}
+
+/// A piece of code that has pages of its own.
+struct Large {
+    len: usize,
     frames: FrameTable,
 }
 
@@ -93,6 +101,8 @@ pub(crate) struct Bytes {
 pub(crate) struct Arena {
     blocks: Vec<Block>,
     pages: BTreeMap<usize, Page>,
+    /// Where pieces are that have pages of their own, and how long they are.
+    large: BTreeMap<usize, Large>,
     /// Code was handed out that had been in use before.
     reused: bool,
 }
@@ -102,6 +112,7 @@ impl Arena {
         Self {
             blocks: Vec::new(),
             pages: BTreeMap::new(),
+            large: BTreeMap::new(),
             reused: false,
         }
     }
@@ -112,6 +123,12 @@ impl Arena {
     }
 
     fn code_for(&mut self, lifetime: Lifetime, reach: Reach, len: usize) -> io::Result<usize> {
+        if len > LARGE && reach == Reach::Anywhere {
+            let at = map_anywhere(whole_pages(len), libc::PROT_READ | libc::PROT_EXEC)?;
+            let frames = FrameTable::new(at..at + whole_pages(len))?;
+            self.large.insert(at, Large { len, frames });
+            return Ok(at);
+        }
         let units = len.div_ceil(UNIT);
         let found = self
             .blocks
@@ -167,8 +184,14 @@ impl Arena {
 
     /// How many bytes there are.
     pub(crate) fn bytes(&self) -> Bytes {
-        let mapped =
-            self.blocks.len() * (BLOCK_CODE + BLOCK_SLOTS) + self.pages.len() * page_size();
+        let large: usize = self.large.values().map(|large| large.len).sum();
+        let mapped = self.blocks.len() * (BLOCK_CODE + BLOCK_SLOTS)
+            + self.pages.len() * page_size()
+            + self
+                .large
+                .values()
+                .map(|large| whole_pages(large.len))
+                .sum::<usize>();
         let of = |lifetime| {
             let blocks = self.blocks.iter().filter(move |b| b.lifetime == lifetime);
             blocks.map(Block::used).sum::<usize>()
@@ -176,7 +199,7 @@ impl Arena {
         let in_pages: usize = self.pages.values().map(|page| count(&page.used)).sum();
         Bytes {
             mapped,
-            used: of(Lifetime::Freed) + in_pages,
+            used: of(Lifetime::Freed) + in_pages + large,
             kept: of(Lifetime::Kept),
         }
     }
@@ -215,7 +238,10 @@ impl Arena {
 
     /// Gives back code that no thread can be in, nor come to.
     pub(crate) fn free_code(&mut self, at: usize, len: usize) {
-        if let Some(block) = self.blocks.iter_mut().find(|b| b.code().contains(&at)) {
+        if let Some(mut large) = self.large.remove(&at) {
+            large.frames.close();
+            unmap(at, whole_pages(large.len));
+        } else if let Some(block) = self.blocks.iter_mut().find(|b| b.code().contains(&at)) {
             let first = (at - block.start) / UNIT;
             let units = len.div_ceil(UNIT);
             block.units[first..first + units].fill(false);
@@ -233,6 +259,10 @@ impl Arena {
     pub(crate) fn set_frames(&mut self, at: usize, len: usize, frames: Frames<'_>) {
         if let Some(block) = self.blocks.iter_mut().find(|b| b.code().contains(&at)) {
             block.frames.set(at, len, frames);
+        } else if let Some((_, large)) = self.large.range_mut(..=at).next_back()
+            && large.frames.covers(at)
+        {
+            large.frames.set(at, len, frames);
         } else {
             debug_assert_eq!(frames, frame::CALLED);
         }
@@ -246,7 +276,9 @@ impl Arena {
         if self.pages.contains_key(&page) {
             return Some(FrameState::CALLED);
         }
-        self.blocks.iter().find_map(|block| block.frames.state(pc))
+        let large = self.large.range(..=pc).next_back();
+        let large = large.and_then(|(_, large)| large.frames.state(pc));
+        large.or_else(|| self.blocks.iter().find_map(|block| block.frames.state(pc)))
     }
 
     /// Gives back a slot that no code refers to which a thread can be in.
@@ -387,6 +419,10 @@ impl Block {
             at
         })
     }
+}
+
+fn whole_pages(len: usize) -> usize {
+    len.next_multiple_of(page_size())
 }
 
 fn count(used: &[bool]) -> usize {

@@ -68,6 +68,11 @@ impl FrameTable {
         self.at + self.code.len()
     }
 
+    /// Whether the code at `at` is the table's.
+    pub(crate) fn covers(&self, at: usize) -> bool {
+        self.code.contains(&at)
+    }
+
     /// The unwinder is told that the code is gone, before it is.
     pub(crate) fn close(&mut self) {
         if std::mem::take(&mut self.announced) {

@@ -22,6 +22,8 @@ use crate::threads::count::{self, Alone};
 use midair_arch::x86_64::choice;
 use midair_arch::x86_64::frame::Frames;
 use std::io;
+use std::iter::StepBy;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 /// A slot that is to lead elsewhere.
@@ -55,9 +57,9 @@ impl Registry {
     /// Leads the entries to their gates and tells which slots have to turn. The
     /// layers are as wanted then, the slots as they were.
     pub(super) fn prepare_turns(&mut self, wanted: &[(LayerId, bool)]) -> Result<Turns, Error> {
+        self.retire_unloaded(wanted.iter().map(|(layer, _)| layer.target));
         let mut before = Vec::with_capacity(wanted.len());
         for &(layer, _) in wanted {
-            self.retire_if_unloaded(layer.target);
             self.check_transition(layer.target)?;
             before.push((layer, self.layer(layer)?.enabled));
         }
@@ -75,7 +77,7 @@ impl Registry {
         let mut changed = Vec::with_capacity(links.len());
         let mut olds = links.into_iter();
         self.each_site(&targets, |site| {
-            for ((slot, new), (_, old)) in site.links().into_iter().zip(olds.by_ref()) {
+            for ((slot, new), (_, old)) in site.links().zip(olds.by_ref()) {
                 if old != new {
                     changed.push(Turn { slot, old, new });
                 }
@@ -132,14 +134,13 @@ fn choose(store: &mut Store, turns: &[Turn], alone: &Alone) -> io::Result<Chosen
         ..Item::default()
     };
     let word = std::ptr::from_ref(epoch) as u64;
-    let frames = choice::BY_EPOCH_FRAMES;
-    let placed = place(store, turns, &mut item, frames, |turn| {
-        choice::by_epoch(word, turn.old as u64, turn.new as u64).to_vec()
+    let placed = place(store, turns, &mut item, choice::BY_EPOCH_FRAMES, |turn| {
+        choice::by_epoch(word, turn.old as u64, turn.new as u64)
     });
-    match placed.and_then(|()| store.write(alone)) {
-        Ok(()) => {
-            for (turn, (at, _)) in turns.iter().zip(&item.code) {
-                turn.slot.store(*at, Ordering::Release);
+    match placed.and_then(|places| store.write(alone).map(|()| places)) {
+        Ok(places) => {
+            for (turn, at) in turns.iter().zip(places) {
+                turn.slot.store(at, Ordering::Release);
             }
             Ok(Chosen { epoch, item })
         }
@@ -150,19 +151,26 @@ fn choose(store: &mut Store, turns: &[Turn], alone: &Alone) -> io::Result<Chosen
     }
 }
 
-/// Has the code of a choice written for each turn, in that order.
-pub(super) fn place(
+/// Has the code of a choice written for each turn, side by side; says where they
+/// are, in that order.
+pub(super) fn place<const LEN: usize>(
     store: &mut Store,
     turns: &[Turn],
     item: &mut Item,
-    frames: Frames<'_>,
-    mut code: impl FnMut(&Turn) -> Vec<u8>,
-) -> io::Result<()> {
-    for turn in turns {
-        let code = code(turn);
-        let at = store.arena.code(Reach::Anywhere, code.len())?;
-        item.code.push((at, code.len()));
-        store.stage(at, code, frames);
+    frames: Frames<'static>,
+    code: impl FnMut(&Turn) -> [u8; LEN],
+) -> io::Result<StepBy<Range<usize>>> {
+    let code: Vec<u8> = turns.iter().map(code).collect::<Vec<_>>().into_flattened();
+    let len = code.len();
+    let mut start = 0;
+    if len > 0 {
+        start = store.arena.code(Reach::Anywhere, len)?;
+        item.code.push((start, len));
+        store.staged.push(start, code);
     }
-    Ok(())
+    let places = (start..start + len).step_by(LEN);
+    for at in places.clone() {
+        store.arena.set_frames(at, LEN, frames);
+    }
+    Ok(places)
 }

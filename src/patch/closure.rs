@@ -136,20 +136,28 @@ impl Keeper {
         self.context().thunk as usize
     }
 
-    /// Nothing leads to the closure any more: closes it, and has its memory
-    /// given back in time.
-    pub(super) fn retire(self) {
-        let (at, stub) = (self.context, self.stub);
-        let calls = self.context().calls;
-        drop(self); // runs the user's code: without the lock
-        let item = Item {
-            code: vec![(stub.address(), STUB)],
-            slots: vec![calls],
-            other: Some(Box::new(Retired(at))),
-            ..Item::default()
+    /// Nothing leads to these closures any more: closes them, and has their
+    /// memory given back in time.
+    pub(super) fn retire(keepers: impl IntoIterator<Item = Self>) {
+        let item = |keeper: Self| {
+            let (at, stub) = (keeper.context, keeper.stub);
+            let calls = keeper.context().calls;
+            drop(keeper); // runs the user's code: without the lock
+            Item {
+                code: vec![(stub.address(), STUB)],
+                slots: vec![calls],
+                other: Some(Box::new(Retired(at))),
+                ..Item::default()
+            }
         };
+        let items: Vec<Item> = keepers.into_iter().map(item).collect();
+        if items.is_empty() {
+            return;
+        }
         let mut registry = registry();
-        registry.store.limbo.push(item);
+        for item in items {
+            registry.store.limbo.push(item);
+        }
         registry.reclaim_if_due();
     }
 }

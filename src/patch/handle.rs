@@ -28,7 +28,8 @@ unsafe impl Sync for RawPatch {}
 impl RawPatch {
     /// The address of the callable original: what the function was, or the
     /// patch below this one. It stays callable for good, also after this patch
-    /// is gone.
+    /// is gone; once the function's memory was reclaimed, calling it is calling
+    /// the function.
     pub fn original(&self) -> *const () {
         self.original
     }
@@ -100,14 +101,9 @@ impl RawPatch {
         self.take_off()
     }
 
-    /// What still leads to a closure when this fails keeps its memory.
     fn take_off(&mut self) -> Result<(), Error> {
         let keeper = self.keeper.take();
-        registry().remove(&[self.layer])?;
-        if let Some(keeper) = keeper {
-            keeper.retire();
-        }
-        Ok(())
+        take_off(&[self.layer], keeper)
     }
 
     pub(super) fn new(layer: LayerId, original: usize) -> Self {
@@ -130,6 +126,17 @@ impl RawPatch {
     }
 }
 
+/// Takes layers off. What still leads to a closure when this fails keeps its
+/// memory.
+fn take_off(layers: &[LayerId], keepers: impl IntoIterator<Item = Keeper>) -> Result<(), Error> {
+    let removed = registry().remove(layers);
+    match removed {
+        Ok(()) => Keeper::retire(keepers),
+        Err(_) => keepers.into_iter().for_each(drop),
+    }
+    removed
+}
+
 impl Drop for RawPatch {
     fn drop(&mut self) {
         if !self.leaked {
@@ -146,6 +153,85 @@ impl fmt::Debug for RawPatch {
             .field("original", &self.original)
             .field("enabled", &self.is_enabled())
             .finish()
+    }
+}
+
+/// Several patches, such as those that a [`Transaction`](crate::Transaction) has
+/// made. Dropping them takes them off in one pass, each for itself: a thread may
+/// meet some of the functions patched and others not. Where that matters, give
+/// them to [`Transaction::remove`](crate::Transaction::remove).
+#[derive(Debug, Default)]
+#[must_use = "the patches are taken off when this is dropped"]
+pub struct Patches(Vec<RawPatch>);
+
+/// More patches, to be taken off with the others.
+impl Extend<RawPatch> for Patches {
+    fn extend<I: IntoIterator<Item = RawPatch>>(&mut self, patches: I) {
+        self.0.extend(patches);
+    }
+}
+
+impl Patches {
+    pub(super) fn with_capacity(capacity: usize) -> Self {
+        Self(Vec::with_capacity(capacity))
+    }
+
+    pub(super) fn push(&mut self, patch: RawPatch) {
+        self.0.push(patch);
+    }
+
+    /// Takes all of them off, and says if that cannot be done.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RawPatch::remove`], for the first function that cannot be
+    /// restored; all others are.
+    pub fn remove(mut self) -> Result<(), Error> {
+        self.take_off()
+    }
+
+    /// Leaves all of them on for good.
+    pub fn leak(mut self) {
+        std::mem::take(&mut self.0)
+            .into_iter()
+            .for_each(RawPatch::leak);
+    }
+
+    fn take_off(&mut self) -> Result<(), Error> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let mut patches = std::mem::take(&mut self.0);
+        let layers: Vec<LayerId> = patches.iter().map(RawPatch::layer).collect();
+        let mut keepers = Vec::new();
+        for patch in &mut patches {
+            patch.leaked = true;
+            keepers.extend(patch.keeper.take());
+        }
+        take_off(&layers, keepers)
+    }
+}
+
+impl Drop for Patches {
+    fn drop(&mut self) {
+        // What cannot be written stays: see `RawPatch`.
+        let _ = self.take_off();
+    }
+}
+
+impl std::ops::Deref for Patches {
+    type Target = [RawPatch];
+    fn deref(&self) -> &[RawPatch] {
+        &self.0
+    }
+}
+
+/// Each is on its own from now on.
+impl IntoIterator for Patches {
+    type Item = RawPatch;
+    type IntoIter = std::vec::IntoIter<RawPatch>;
+    fn into_iter(mut self) -> Self::IntoIter {
+        std::mem::take(&mut self.0).into_iter()
     }
 }
 
@@ -268,10 +354,11 @@ impl<F> fmt::Debug for Patch<F> {
 /// `replacement` may stand in for `target` wherever that is called, from any
 /// thread: it keeps to what its callers and the compiler rely on (also what
 /// `unsafe` code relies on). It lives until the patch is gone and no call is
-/// inside of it. No other code writes to the function meanwhile. No thread that
-/// blocks SIGTRAP, such as one in a signal handler that blocks all signals, is
-/// inside of the function's first bytes or calls it while it is patched or
-/// restored: the kernel kills a process that traps there.
+/// inside of it. No other code writes to the function meanwhile. No thread begins
+/// to block SIGTRAP and comes to the function's first bytes within the few
+/// milliseconds in which midair does not notice, such as in a signal handler that
+/// blocks all signals: the kernel kills a process that traps there. (Threads that
+/// have blocked it for longer are made to let it through.)
 pub unsafe fn patch<F: FnPtr>(target: F, replacement: F) -> Result<Patch<F>, Error> {
     // SAFETY: the caller's promise.
     let raw = unsafe { patch_raw(target.address(), |_| replacement.address()) }?;

@@ -3,6 +3,7 @@
 //! - [`locate`]: from an address to the function there and what is around it.
 //! - [`plan`]: the best rung of the ladder that can be had, and its memory.
 //! - [`site`]: one patched function: its gate, its copy, the stack of patches.
+//! - [`sites`]: all of them, found by their function's address.
 //! - [`staged`]: code that is about to be written.
 //! - [`registry`]: all sites, behind one lock; every change goes through it.
 //! - [`handle`]: [`RawPatch`] and [`Patch`], which take a patch off when dropped.
@@ -33,13 +34,14 @@ mod quiescent;
 mod reclaim;
 mod registry;
 mod site;
+mod sites;
 mod staged;
 mod transaction;
 
 pub use closure::{Closure, patch_closure};
 pub use consistency::{Consistency, Holdout, Whereabouts};
 pub use function::FnPtr;
-pub use handle::{Patch, RawPatch, patch, patch_raw, patch_symbol};
+pub use handle::{Patch, Patches, RawPatch, patch, patch_raw, patch_symbol};
 pub use locate::ImageSurroundings;
 pub use per_thread::Transition;
 pub use perf_map::{PerfMapError, perf_map};

@@ -140,7 +140,7 @@ pub fn perf_map() -> Result<PathBuf, PerfMapError> {
 fn lines() -> Vec<String> {
     let registry = registry();
     let mut lines = Vec::new();
-    for site in registry.sites.values() {
+    for site in registry.sites.iter() {
         let name = site
             .located
             .name()

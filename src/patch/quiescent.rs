@@ -82,21 +82,28 @@ impl Registry {
         let frames = choice::BY_DISPATCHER_FRAMES;
         let placed = place(&mut self.store, &turns.changed, &mut item, frames, |_| {
             let context = contexts.next().map_or(0, |c| std::ptr::from_ref(c) as u64);
-            choice::by_dispatcher(entry as usize as u64, context).to_vec()
+            choice::by_dispatcher(entry as usize as u64, context)
         });
-        let written = placed.and_then(|()| self.store.write(&Alone::new(count::alone)));
+        let written = placed.and_then(|places| {
+            let written = self.store.write(&Alone::new(count::alone));
+            written.map(|()| places)
+        });
+        drop(contexts);
         let moving = Moving {
             turns,
             crossing,
             choices,
             item,
         };
-        if let Err(source) = written {
-            self.end_moving(moving, false);
-            return Err(Error::Write { source, also: None });
-        }
-        for (turn, (at, _)) in moving.turns.changed.iter().zip(&moving.item.code) {
-            turn.slot.store(*at, Ordering::SeqCst);
+        let places = match written {
+            Ok(places) => places,
+            Err(source) => {
+                self.end_moving(moving, false);
+                return Err(Error::Write { source, also: None });
+            }
+        };
+        for (turn, at) in moving.turns.changed.iter().zip(places) {
+            turn.slot.store(at, Ordering::SeqCst);
         }
         Ok(moving)
     }
@@ -123,12 +130,24 @@ fn wait_for_quiescence(crossing: &Crossing, deadline: Instant) -> std::io::Resul
     let own = tasks::own();
     crossing.coordinate(own);
     let mut hold = HOLDS.0;
+    // A look that was cut short by the deadline tells less than one before.
+    let mut known: HashMap<Tid, Holdout> = HashMap::new();
+    let mut best = move |holdouts: Vec<Holdout>| -> Vec<Holdout> {
+        let recall = |holdout: Holdout| match holdout.whereabouts {
+            Whereabouts::Unknown(_) => known.get(&holdout.thread).cloned().unwrap_or(holdout),
+            _ => {
+                known.insert(holdout.thread, holdout.clone());
+                holdout
+            }
+        };
+        holdouts.into_iter().map(recall).collect()
+    };
     for attempt in 1.. {
         crossing.decide(decision::HOLD, attempt);
         let until = deadline.min(Instant::now() + hold);
         let holdouts = loop {
             let left = until.saturating_duration_since(Instant::now());
-            let holdouts = mark_those_outside(crossing, attempt, Some(own), left)?;
+            let holdouts = best(mark_those_outside(crossing, attempt, Some(own), left)?);
             let is_hopeless = holdouts.iter().any(|h| h.thread == own);
             if holdouts.is_empty() || is_hopeless {
                 return Ok(holdouts);

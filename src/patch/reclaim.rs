@@ -2,6 +2,7 @@
 
 use super::limbo::Swept;
 use super::registry::{Registry, registry};
+use super::site::Site;
 use crate::Error;
 use crate::threads::count::{self, Alone};
 use crate::threads::live;
@@ -69,7 +70,7 @@ pub struct Reclaimed {
 pub fn stats() -> Stats {
     let registry = registry();
     let mut stats = Stats::default();
-    for site in registry.sites.values() {
+    for site in registry.sites.iter() {
         if site.is_idle() {
             stats.idle += 1;
             stats.bytes_idle += site.bytes();
@@ -154,8 +155,8 @@ impl Registry {
 
     /// Gives up all sites that nothing patches.
     fn retire_idle(&mut self) {
-        let idle = |target: &usize| self.sites[target].is_idle();
-        let idle: Vec<usize> = self.sites.keys().copied().filter(idle).collect();
+        let idle = self.sites.iter().filter(|site| site.is_idle());
+        let idle: Vec<usize> = idle.map(Site::target).collect();
         for target in idle {
             self.retire_if_unloaded(target);
             if let Some(site) = self.sites.remove(&target) {

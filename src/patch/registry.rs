@@ -11,10 +11,11 @@ use super::per_thread::Active;
 use super::plan::Prepared;
 use super::reclaim::Due;
 use super::site::{Layer, Site};
+use super::sites::{Fibonacci, Sites};
 use super::staged::Store;
 use crate::Error;
 use crate::memory::arena::Arena;
-use crate::symbols::module_at;
+use crate::symbols::{Module, module_at};
 use crate::threads::blocked;
 use crate::threads::count::{self, Alone};
 use crate::threads::live::{self, Change};
@@ -24,6 +25,7 @@ use midair_arch::TargetAddress;
 use midair_arch::x86_64::{JUMP, Rung, Strategy, frame};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -31,9 +33,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 static REGISTRY: Mutex<Option<Registry>> = Mutex::new(None);
 
 pub(super) struct Registry {
-    pub(super) sites: HashMap<usize, Site>,
+    pub(super) sites: Sites,
     /// What was handed out as originals, for each function ever patched.
-    originals: HashMap<usize, Originals>,
+    originals: HashMap<usize, Originals, BuildHasherDefault<Fibonacci>>,
     pub(super) store: Store,
     pub(super) claims: Claims,
     next_id: u64,
@@ -61,8 +63,8 @@ pub(super) fn registry() -> Locked {
     fork::prepare();
     let mut guard = lock();
     guard.get_or_insert_with(|| Registry {
-        sites: HashMap::new(),
-        originals: HashMap::new(),
+        sites: Sites::default(),
+        originals: HashMap::default(),
         store: Store::new(),
         claims: Claims::default(),
         next_id: 1,
@@ -116,8 +118,16 @@ impl Registry {
     /// its original is.
     pub(super) fn add_layer(&mut self, target: usize) -> Result<(LayerId, usize), Error> {
         self.retire_if_unloaded(target);
+        self.push_layer(target, &Alone::new(count::alone))
+    }
+
+    /// The same for a function whose module is known to be loaded.
+    pub(super) fn push_layer(
+        &mut self,
+        target: usize,
+        alone: &Alone,
+    ) -> Result<(LayerId, usize), Error> {
         self.check_transition(target)?;
-        let alone = Alone::new(count::alone);
         let Self {
             sites,
             originals,
@@ -127,10 +137,10 @@ impl Registry {
             ..
         } = self;
         let memory = |source| Error::Memory { target, source };
-        let is_new = !sites.contains_key(&target);
+        let is_new = !sites.contains(&target);
         if is_new {
             let located = Located::at(target)?;
-            let prepared = Prepared::new(&located, &mut store.arena, claims, *alone)?;
+            let prepared = Prepared::new(&located, &mut store.arena, claims, **alone)?;
             let own = match originals.entry(target) {
                 Entry::Occupied(known) => known.get().own,
                 Entry::Vacant(new) => match Originals::new(target, store) {
@@ -147,12 +157,12 @@ impl Registry {
         let site = sites.get_mut(&target).ok_or_else(gone)?;
         let originals = originals.get_mut(&target).ok_or_else(gone)?;
         let is_stale =
-            |site: &Site| claims.check(site.rung(), target).is_err() || site.is_outdated();
+            |site: &Site| claims.check(site.rung(), target).is_err() || site.is_outdated(alone);
         let is_replanned = !is_new && site.is_idle() && is_stale(site);
         if is_replanned {
             // Since it was last patched, another site has taken the bytes, or
             // threads have come that the plan did not reckon with.
-            let prepared = Prepared::new(&site.located, &mut store.arena, claims, *alone)?;
+            let prepared = Prepared::new(&site.located, &mut store.arena, claims, **alone)?;
             site.replan(prepared, store);
         }
         let id = *next_id;
@@ -160,7 +170,7 @@ impl Registry {
         let original = site.push_layer(id, originals, store).map_err(memory)?;
         claims.add(site.rung(), target);
         // The original may be called before the patch is made.
-        if let Err(source) = store.write(&alone) {
+        if let Err(source) = store.write(alone) {
             site.remove_layer(id, originals);
             return Err(Error::Write { source, also: None });
         }
@@ -213,9 +223,9 @@ impl Registry {
 
     /// Turns layers on and off: all of them, or none.
     pub(super) fn switch(&mut self, wanted: &[(LayerId, bool)]) -> Result<(), Error> {
+        self.retire_unloaded(wanted.iter().map(|(layer, _)| layer.target));
         let mut before = Vec::with_capacity(wanted.len());
         for &(layer, _) in wanted {
-            self.retire_if_unloaded(layer.target);
             self.check_transition(layer.target)?;
             before.push((layer, self.layer(layer)?.enabled));
         }
@@ -251,7 +261,9 @@ impl Registry {
         let mut targets = Vec::with_capacity(layers.len());
         for layer in layers {
             self.cancel_transition(layer.target);
-            self.retire_if_unloaded(layer.target);
+        }
+        self.retire_unloaded(layers.iter().map(|layer| layer.target));
+        for layer in layers {
             if let Some(site) = self.sites.get_mut(&layer.target) {
                 if let Some(originals) = self.originals.get_mut(&layer.target) {
                     site.remove_layer(layer.id, originals);
@@ -270,7 +282,7 @@ impl Registry {
         let first = self.remove(&layers);
         let left: Vec<usize> = self
             .sites
-            .values()
+            .iter()
             .filter(|site| site.is_left_behind())
             .map(Site::target)
             .collect();
@@ -298,7 +310,7 @@ impl Registry {
 
     /// All layers of all sites.
     fn all_layers(&self) -> Vec<LayerId> {
-        let sites = self.sites.values();
+        let sites = self.sites.iter();
         sites
             .flat_map(|s| {
                 s.layers.iter().map(|l| LayerId {
@@ -366,19 +378,31 @@ impl Registry {
 
     /// Forgets the site of a function whose code is gone.
     pub(super) fn retire_if_unloaded(&mut self, target: usize) {
-        let Some(site) = self.sites.get(&target) else {
-            return;
-        };
-        let is_loaded =
-            site.located.module.as_ref().is_none_or(|module| {
-                module_at(target).is_some_and(|now| Arc::ptr_eq(&now, module))
+        self.retire_unloaded([target]);
+    }
+
+    /// Forgets the sites of functions whose code is gone.
+    pub(super) fn retire_unloaded(&mut self, targets: impl IntoIterator<Item = usize>) {
+        // Functions that follow each other are mostly of the same module.
+        let mut latest: Option<Arc<Module>> = None;
+        for target in targets {
+            let Some(site) = self.sites.get(&target) else {
+                continue;
+            };
+            let is_loaded = site.located.module.as_ref().is_none_or(|module| {
+                if latest.as_ref().is_some_and(|is| Arc::ptr_eq(is, module)) {
+                    return true;
+                }
+                let now = module_at(target).filter(|now| Arc::ptr_eq(now, module));
+                now.map(|now| latest = Some(now)).is_some()
             });
-        if is_loaded && !site.is_gone() {
-            return;
-        }
-        if let Some(site) = self.sites.remove(&target) {
-            self.claims.release(site.rung(), false);
-            self.store.limbo.push(site.abandon());
+            if is_loaded && !site.is_gone() {
+                continue;
+            }
+            if let Some(site) = self.sites.remove(&target) {
+                self.claims.release(site.rung(), false);
+                self.store.limbo.push(site.abandon());
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ use super::plan::{Plan, Prepared};
 use super::staged::Store;
 use crate::memory::arena::Slot;
 use crate::symbols::frame_states;
-use crate::threads::count;
+use crate::threads::count::Alone;
 use crate::threads::trap;
 use midair_arch::x86_64::frame::{self, FrameState};
 use midair_arch::x86_64::{INT3, Rung, jumps};
@@ -118,7 +118,7 @@ impl Site {
         let span = self.rung().place.get() as usize..resume.get() as usize + 1;
         let module = self.located.module.as_ref();
         let known = module.map_or_else(Vec::new, |module| frame_states(module, span));
-        frame::of_copy(copied, resume, |at| {
+        copied.frames(resume, |at| {
             let at = at.get() as usize;
             if at == self.target() {
                 return FrameState::CALLED;
@@ -177,9 +177,9 @@ impl Site {
 
     /// Whether the plan was made for a process without other threads, and there
     /// are some now.
-    pub(super) fn is_outdated(&self) -> bool {
+    pub(super) fn is_outdated(&self, alone: &Alone) -> bool {
         let rung = &self.prepared.rung;
-        !self.prepared.trapping && rung.boundaries().next().is_some() && !count::alone()
+        !self.prepared.trapping && rung.boundaries().next().is_some() && !**alone
     }
 
     /// Patches in another way from now on. What was there before is given back
@@ -284,19 +284,21 @@ impl Site {
     }
 
     /// Where each slot has to lead for the layers as they are.
-    pub(super) fn links(&self) -> Vec<(Slot, usize)> {
-        let mut links = Vec::with_capacity(self.layers.len());
+    pub(super) fn links(&self) -> impl Iterator<Item = (Slot, usize)> + '_ {
         let mut next = self.prepared.copy;
-        for layer in &self.layers {
-            if layer.enabled {
-                next = layer.destination;
+        let mut layers = self.layers.iter();
+        let mut gate = Some(self.prepared.slot);
+        std::iter::from_fn(move || {
+            for layer in layers.by_ref() {
+                if layer.enabled {
+                    next = layer.destination;
+                }
+                if let Some(stub) = &layer.through {
+                    return Some((stub.slot(), next));
+                }
             }
-            if let Some(stub) = &layer.through {
-                links.push((stub.slot(), next));
-            }
-        }
-        links.push((self.prepared.slot, next));
-        links
+            gate.take().map(|slot| (slot, next))
+        })
     }
 
     /// What a thread can be in that is inside of the function or of one of its

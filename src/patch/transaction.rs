@@ -2,10 +2,11 @@
 
 use super::consistency::Consistency;
 use super::function::FnPtr;
-use super::handle::{Patch, RawPatch, check_replacement};
+use super::handle::{Patch, Patches, RawPatch, check_replacement};
 use super::per_thread::Transition;
 use super::registry::{LayerId, registry};
 use crate::Error;
+use crate::threads::count::{self, Alone};
 
 type Make<'a> = Box<dyn FnOnce(*const ()) -> *const () + 'a>;
 
@@ -32,6 +33,7 @@ type Make<'a> = Box<dyn FnOnce(*const ()) -> *const () + 'a>;
 pub struct Transaction<'a> {
     new: Vec<(usize, Make<'a>)>,
     switches: Vec<(LayerId, bool)>,
+    removals: Patches,
 }
 
 /// A patch that a [`Transaction`] can turn on and off: [`Patch`] and
@@ -87,12 +89,51 @@ impl<'a> Transaction<'a> {
         self
     }
 
+    /// Takes `patch` off: it is turned off as consistently as all else changes,
+    /// and its function is restored then, with those of the others in one pass.
+    /// A [`Patch`] is given by its [`into_raw`](Patch::into_raw).
+    ///
+    /// With [`Consistency::PerThread`] patches come back in
+    /// [`Committed::turned_off`]. Dropping the transaction takes off what was
+    /// given to it, as dropping the patch would.
+    ///
+    /// ```
+    /// # fn a() -> u32 { std::hint::black_box(1) }
+    /// # let target = a as fn() -> u32 as *const ();
+    /// # // SAFETY: a pass-through.
+    /// # let patch = unsafe { midair::patch_raw(target, |original| original) }?;
+    /// let mut transaction = midair::Transaction::new();
+    /// transaction.remove(patch);
+    /// // SAFETY: makes no patch.
+    /// let committed = unsafe { transaction.commit(midair::Consistency::Atomic) };
+    /// if let Err(error) = committed {
+    ///     eprintln!("{error}");
+    ///     transaction.take_removals().leak(); // stays on
+    /// }
+    /// # Ok::<(), midair::Error>(())
+    /// ```
+    pub fn remove(&mut self, patch: RawPatch) -> &mut Self {
+        self.removals.push(patch);
+        self
+    }
+
+    /// Gives back the patches that were given to [`Transaction::remove`] and
+    /// have not been taken off: all of them before `commit`, and after one that
+    /// has failed.
+    pub fn take_removals(&mut self) -> Patches {
+        std::mem::take(&mut self.removals)
+    }
+
     /// Makes the changes, as consistently as asked for. The transaction is empty
     /// afterwards.
     ///
     /// # Errors
     ///
-    /// The first thing that is in the way; then nothing has changed.
+    /// The first thing that is in the way; then nothing has changed, and patches
+    /// that were to be removed can be had back from
+    /// [`Transaction::take_removals`]. If they were turned off and some entry
+    /// could not be restored after that, this is as if they had been dropped
+    /// (see [`RawPatch`]).
     ///
     /// # Safety
     ///
@@ -101,12 +142,14 @@ impl<'a> Transaction<'a> {
         let switches = std::mem::take(&mut self.switches);
         let new = std::mem::take(&mut self.new);
         // Leaving early drops the patches made so far, which takes them off.
-        let mut patches = Vec::with_capacity(new.len());
+        let mut patches = Patches::with_capacity(new.len());
         let mut makes = Vec::with_capacity(new.len());
         {
             let mut registry = registry();
+            registry.retire_unloaded(new.iter().map(|(target, _)| *target));
+            let alone = Alone::new(count::alone);
             for (target, make) in new {
-                let (layer, original) = match registry.add_layer(target) {
+                let (layer, original) = match registry.push_layer(target, &alone) {
                     Ok(added) => added,
                     Err(e) => {
                         drop(registry); // the patches' drop takes it
@@ -118,6 +161,7 @@ impl<'a> Transaction<'a> {
             }
         }
         let mut wanted = switches;
+        wanted.extend(self.removals.iter().map(|patch| (patch.layer(), false)));
         let mut destinations = Vec::with_capacity(makes.len());
         for (patch, make) in patches.iter().zip(makes) {
             let destination = make(patch.original());
@@ -138,9 +182,17 @@ impl<'a> Transaction<'a> {
                 Consistency::PerThread => registry.switch_per_thread(&wanted).map(Some),
             });
         drop(registry);
-        committed.map(|transition| Committed {
+        let transition = committed?;
+        let mut turned_off = self.take_removals();
+        if transition.is_none() {
+            // Off they are. An entry that cannot be written leads to what is
+            // below the patch; `unpatch_all` tries again.
+            drop(std::mem::take(&mut turned_off));
+        }
+        Ok(Committed {
             patches,
             transition,
+            turned_off,
         })
     }
 }
@@ -151,9 +203,13 @@ impl<'a> Transaction<'a> {
 #[non_exhaustive]
 pub struct Committed {
     /// The new patches, in the order in which they were asked for.
-    pub patches: Vec<RawPatch>,
+    pub patches: Patches,
     /// With [`Consistency::PerThread`], the transition that has begun.
     pub transition: Option<Transition>,
+    /// With [`Consistency::PerThread`], the patches that were given to
+    /// [`Transaction::remove`]. They are off when the transition is complete;
+    /// removing or dropping them before that cancels it.
+    pub turned_off: Patches,
 }
 
 impl std::fmt::Debug for Transaction<'_> {
@@ -161,6 +217,7 @@ impl std::fmt::Debug for Transaction<'_> {
         f.debug_struct("Transaction")
             .field("new", &self.new.len())
             .field("switches", &self.switches.len())
+            .field("removals", &self.removals.len())
             .finish()
     }
 }

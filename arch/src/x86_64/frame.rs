@@ -6,8 +6,6 @@
 //! be said in it is [`FrameState::UNKNOWN`]: an unwinder has to stop there.
 
 use super::choice::RED_ZONE;
-use crate::{Relocated, TargetAddress};
-use alloc::vec::Vec;
 
 /// What the beginning of the frame (the CFA, System V ABI 3.7) is counted from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,29 +162,3 @@ pub type Frames<'a> = &'a [(u32, FrameState)];
 
 /// Code that leaves the stack as it is after a call: gates, stubs.
 pub const CALLED: Frames<'static> = &[(0, FrameState::CALLED)];
-
-/// How the frame is to be found at each byte of a copy, which goes on at
-/// `resume`. `original` says it for an address in the original function.
-pub fn of_copy(
-    copied: &Relocated,
-    resume: TargetAddress,
-    mut original: impl FnMut(TargetAddress) -> FrameState,
-) -> Vec<(u32, FrameState)> {
-    let mut frames = Vec::with_capacity(copied.map.len() + copied.moves.len() + 1);
-    let ends = copied.map.iter().skip(1).map(|(_, from)| *from);
-    for (&(address, from), end) in copied.map.iter().zip(ends.chain([copied.end])) {
-        let before = original(address);
-        frames.push((from, before));
-        let own = copied.moves.iter();
-        let own = own.filter(|moved| (from..end).contains(&moved.from));
-        frames.extend(own.map(|moved| {
-            let lowered = before.lowered(moved.lower);
-            let state = moved.borrowed.map_or(lowered, |r| lowered.borrowed(r));
-            (moved.from, state)
-        }));
-    }
-    if (copied.end as usize) < copied.bytes.len() {
-        frames.push((copied.end, original(resume)));
-    }
-    frames
-}

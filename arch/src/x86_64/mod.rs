@@ -23,14 +23,14 @@ mod padding;
 mod relocate;
 mod tables;
 
-pub use crate::{Function, Line, Relocated, Strategy};
+pub use crate::{Function, Line, Strategy};
 pub use branches::near_branches;
 pub use decode::{Displaced, disassemble};
 pub use depth::stack_depth;
 pub use function::Analysis;
 pub use ladder::{Byte, LADDER, Rung};
 pub use padding::is_padding;
-pub use relocate::relocate;
+pub use relocate::{Relocated, relocate};
 
 /// The one-byte breakpoint instruction, `int3`.
 pub const INT3: u8 = 0xcc;

@@ -4,7 +4,7 @@
 use super::{Chosen, Climbed, Ground};
 use midair::{Reason, Refusal, Strategy};
 use midair_arch::x86_64::{self, Analysis, Byte, INT3, JUMP, LADDER, Rung, jumps};
-use midair_arch::{CopyAddress, Function};
+use midair_arch::{CopyAddress, Function, Relocated};
 
 pub(super) const COPY_DISTANCE: u64 = 256 << 20;
 /// A copy begins at a multiple of this, and the gate at the next one behind it.
@@ -68,7 +68,10 @@ fn place(
         boundaries: rung.boundaries().collect(),
         displaced: rung.displaced.iter().map(|d| d.bytes.clone()).collect(),
         copy,
-        copied,
+        copied: Relocated {
+            bytes: copied.bytes,
+            map: copied.map,
+        },
         gate,
         jumps,
     })

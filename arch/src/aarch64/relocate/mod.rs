@@ -54,7 +54,6 @@ pub fn relocate(
                 Refusal::new(function, i64::from(d.offset), reason).with_instruction(d.text())
             })?;
     }
-    let end = 4 * emitter.words.len() as u32;
     // A call returns to the original, wherever it stands.
     if let Some(last) = displaced.last()
         && !last.ends_flow()
@@ -68,9 +67,6 @@ pub fn relocate(
     Ok(Relocated {
         bytes: words.flat_map(|word| word.to_le_bytes()).collect(),
         map: emitter.map,
-        // Not told to unwinders yet.
-        moves: Vec::new(),
-        end,
     })
 }
 

@@ -17,11 +17,67 @@ mod call;
 mod operand;
 
 use super::decode::{self, Displaced, near_target, rip_operand};
+use super::frame::FrameState;
 use super::jumps;
 use crate::address::displacement;
-use crate::{CopyAddress, Moved, Reason, Refusal, Relocated, TargetAddress};
+use crate::{CopyAddress, Reason, Refusal, TargetAddress};
 use alloc::vec::Vec;
 use iced_x86::{FlowControl, Mnemonic, OpKind, Register};
+
+/// The relocated copy of displaced instructions.
+#[derive(Clone, Debug)]
+pub struct Relocated {
+    /// The code, ending with a jump back unless it cannot be reached.
+    pub bytes: Vec<u8>,
+    /// For each displaced instruction its address in the function and the
+    /// offset of its copy in `bytes`.
+    pub map: Vec<(TargetAddress, u32)>,
+    /// Where the copy moves the stack pointer by itself.
+    pub moves: Vec<Moved>,
+    /// The offset behind the last instruction's copy: the jump back, if any.
+    pub end: u32,
+}
+
+/// The stack pointer of a copy, compared with that of the original.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// From this offset in the copy to that of the next one,
+    pub from: u32,
+    /// the stack pointer is so many bytes lower than the original's before the
+    /// displaced instruction, and
+    pub lower: u32,
+    /// the value of the register with this DWARF number is on top of the stack,
+    /// the register itself being in use for something else.
+    pub borrowed: Option<u16>,
+}
+
+impl Relocated {
+    /// How the frame is to be found at each byte of the copy. `original` says it
+    /// for an address in the original function, if no more than the
+    /// instructions before it have been executed.
+    pub fn frames(
+        &self,
+        resume: TargetAddress,
+        mut original: impl FnMut(TargetAddress) -> FrameState,
+    ) -> Vec<(u32, FrameState)> {
+        let mut frames = Vec::with_capacity(self.map.len() + self.moves.len() + 1);
+        let ends = self.map.iter().skip(1).map(|(_, from)| *from);
+        for (&(address, from), end) in self.map.iter().zip(ends.chain([self.end])) {
+            let before = original(address);
+            frames.push((from, before));
+            let moves = self.moves.iter().filter(|m| (from..end).contains(&m.from));
+            frames.extend(moves.map(|moved| {
+                let lowered = before.lowered(moved.lower);
+                let state = moved.borrowed.map_or(lowered, |r| lowered.borrowed(r));
+                (moved.from, state)
+            }));
+        }
+        if (self.end as usize) < self.bytes.len() {
+            frames.push((self.end, original(resume)));
+        }
+        frames
+    }
+}
 
 /// Moves `displaced` to `to`; behind them the copy jumps to `resume`.
 ///
