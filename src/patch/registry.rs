@@ -6,6 +6,7 @@
 use super::entry::Writing;
 use super::fork;
 use super::locate::Located;
+use super::lock::{Guard, lock};
 use super::original::Originals;
 use super::per_thread::Active;
 use super::plan::Prepared;
@@ -27,9 +28,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard};
-
-static REGISTRY: Mutex<Option<Registry>> = Mutex::new(None);
+use std::sync::Arc;
 
 pub(super) struct Registry {
     pub(super) sites: Sites,
@@ -44,15 +43,6 @@ pub(super) struct Registry {
     /// Transitions under way, and those that were completed.
     pub(super) active: Vec<Active>,
     pub(super) completed: HashSet<u64>,
-}
-
-/// The registry's lock, whatever is behind it.
-pub(super) type Guard = MutexGuard<'static, Option<Registry>>;
-
-pub(super) fn lock() -> Guard {
-    REGISTRY
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// The registry, locked.
