@@ -17,8 +17,9 @@ use super::staged::Store;
 use crate::Error;
 use crate::memory::arena::Arena;
 use crate::symbols::{Module, module_at};
+use crate::threads::change::Change;
 use crate::threads::count::{self, Alone};
-use crate::threads::live::{self, Change};
+use crate::threads::live;
 use crate::threads::trap;
 use midair_arch::Reason;
 use midair_arch::TargetAddress;
@@ -399,8 +400,8 @@ fn put_back(changes: &[Change], alone: &Alone) -> io::Result<()> {
         .iter()
         .rev()
         .map(|c| Change {
-            old: c.new.clone(),
-            new: c.old.clone(),
+            old: c.new,
+            new: c.old,
             ..c.clone()
         })
         .collect();

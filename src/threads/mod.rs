@@ -15,6 +15,7 @@
 
 mod answer;
 mod ask;
+pub(crate) mod change;
 pub(crate) mod count;
 pub(crate) mod frames;
 mod front;
