@@ -275,6 +275,7 @@ fn commits_are_cheap(functions: &'static [Number], threads: usize) {
             timed(&mut || remove(std::mem::take(&mut on_top)));
             timed(&mut || remove(std::mem::take(&mut patches)));
         }
+        memory_comes_back(functions);
         stop.store(true, Ordering::Relaxed);
         let names = [
             "patch",
@@ -305,6 +306,17 @@ fn commits_are_cheap(functions: &'static [Number], threads: usize) {
             assert!(median <= BOUND, "{name}: {median:?} is more than {BOUND:?}");
         }
     });
+}
+
+/// Also if patches are only turned on and off, and never removed.
+fn memory_comes_back(functions: &[Number]) {
+    let patches = patch_all(functions, lower);
+    for round in 0..40 {
+        switch(&patches, round % 2 == 0);
+        let limbo = midair::stats().bytes_limbo;
+        assert!(limbo < 32 << 20, "{limbo} bytes wait after round {round}");
+    }
+    remove(patches);
 }
 
 /// What this thread has had of the processor.
