@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 type Number = fn(u32) -> u32;
 
@@ -41,6 +42,35 @@ fn in_child(child: impl FnOnce() -> bool) -> bool {
             }
         }
     }
+}
+
+/// Once, this took 5 s.
+#[test]
+fn a_thread_that_patches_in_a_loop_does_not_keep_others_from_forking() {
+    #[inline(never)]
+    fn looped(n: u32) -> u32 {
+        black_box(black_box(n) * 7)
+    }
+    let stop = AtomicBool::new(false);
+    let mut longest = Duration::ZERO;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Hardly ever without the lock.
+            let patch = patch(looped);
+            while !stop.load(Ordering::Relaxed) {
+                patch.disable().unwrap();
+                patch.enable().unwrap();
+            }
+        });
+        for _ in 0..20 {
+            let start = Instant::now();
+            assert!(in_child(|| true));
+            longest = longest.max(start.elapsed());
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    println!("the longest of 20 forks took {longest:?}");
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
 }
 
 #[test]

@@ -51,6 +51,7 @@ impl Registry {
             }
         };
         self.end_turns(&turns);
+        self.reclaim_if_much();
         done
     }
 

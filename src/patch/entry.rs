@@ -11,8 +11,8 @@ use super::locate::read_byte;
 use super::plan::{copy_of, gate_code};
 use super::site::Site;
 use super::staged::Store;
+use crate::threads::change::{Change, Few};
 use crate::threads::count::Alone;
-use crate::threads::live::Change;
 use midair_arch::x86_64::{INT3, JUMP, Strategy, jumps};
 use midair_arch::{Reason, Refusal, TargetAddress};
 
@@ -66,8 +66,10 @@ impl Site {
             self.add(change, writing)?;
         }
         let boundaries = match (self.entry, self.wanted) {
-            (Entry::Original, _) | (_, Entry::Original) => rung.boundaries().collect(),
-            _ => Vec::new(), // one jump becomes another
+            (Entry::Original, _) | (_, Entry::Original) => {
+                rung.boundaries().map(|n| n as u8).collect()
+            }
+            _ => Few::default(), // one jump becomes another
         };
         let change = Change {
             at: rung.place.get() as usize,
@@ -174,20 +176,20 @@ impl Site {
         Ok(())
     }
 
-    pub(super) fn entry_bytes(&self, entry: Entry) -> Result<Vec<u8>, Refusal> {
+    pub(super) fn entry_bytes(&self, entry: Entry) -> Result<Few, Refusal> {
         let rung = &self.prepared.rung;
         let out_of_reach = || self.refuse(Reason::NoMemoryInReach);
-        let mut bytes = match entry {
-            Entry::Original => rung.existing.clone(),
-            Entry::Gate => rung
-                .entry_bytes(self.prepared.gate as u64)
-                .ok_or_else(out_of_reach)?,
-            Entry::Straight(destination) => jumps::near(rung.place.get(), destination as u64)
-                .ok_or_else(out_of_reach)?
-                .to_vec(),
-        };
-        bytes.truncate(rung.written);
-        Ok(bytes)
+        let near = |to| jumps::near(rung.place.get(), to).ok_or_else(out_of_reach);
+        let first = |bytes: &[u8]| Few::first(rung.written, bytes);
+        Ok(match (entry, rung.strategy) {
+            (Entry::Original, _) => first(&rung.existing),
+            (Entry::Straight(destination), _) => first(&near(destination as u64)?),
+            (Entry::Gate, Strategy::Breakpoint | Strategy::ShortJump) => {
+                let bytes = rung.entry_bytes(self.prepared.gate as u64);
+                first(&bytes.ok_or_else(out_of_reach)?)
+            }
+            (Entry::Gate, _) => first(&near(self.prepared.gate as u64)?),
+        })
     }
 
     /// The `jmp rel32` in padding that a short jump leads to.
@@ -196,18 +198,18 @@ impl Site {
         let at = rung.jump;
         let padding = self
             .located
-            .around(|around| around.read(at, JUMP).map(<[u8]>::to_vec))
+            .around(|around| around.read(at, JUMP).map(|bytes| Few::first(JUMP, bytes)))
             .ok_or_else(|| self.refuse(Reason::NoPaddingInReach))?;
         let jump = jumps::near(at.get(), self.prepared.gate as u64)
-            .ok_or_else(|| self.refuse(Reason::NoMemoryInReach))?
-            .to_vec();
-        let now: Vec<u8> = (0..JUMP)
+            .ok_or_else(|| self.refuse(Reason::NoMemoryInReach))?;
+        let jump = Few::first(JUMP, &jump);
+        let now: Few = (0..JUMP)
             .map(|n| read_byte(at.get() as usize + n))
             .collect();
         let new = if self.wanted == Entry::Original {
-            padding.clone()
+            padding
         } else {
-            jump.clone()
+            jump
         };
         let old = if now == jump { jump } else { padding };
         let protection = self.located.protection;
@@ -215,7 +217,7 @@ impl Site {
             at: at.get() as usize,
             old,
             new,
-            boundaries: Vec::new(),
+            boundaries: Few::default(),
             unreached: true,
             protection,
         })
@@ -252,23 +254,22 @@ impl Site {
     pub(super) fn trapping_addresses(&self) -> impl Iterator<Item = usize> + use<> {
         let rung = &self.prepared.rung;
         let place = rung.place.get() as usize;
-        let boundaries: Vec<usize> = rung.boundaries().map(|n| place + n).collect();
+        let boundaries: Few = rung.boundaries().map(|n| n as u8).collect();
+        let boundaries = (0..boundaries.len()).map(move |n| place + usize::from(boundaries[n]));
         let all = self.traps.then(|| [place].into_iter().chain(boundaries));
         all.into_iter().flatten()
     }
 
     /// Where a thread goes on that traps at the entry or at a boundary.
-    fn redirections(&self) -> Vec<(usize, usize)> {
+    fn redirections(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         let rung = &self.prepared.rung;
-        let place = rung.place;
-        let mut all = vec![(place.get() as usize, self.prepared.gate)];
-        for n in rung.boundaries() {
-            let at: TargetAddress = place.plus(n as u64);
-            if let Some(copy) = copy_of(&self.prepared.copied, self.prepared.copy, at) {
-                all.push((at.get() as usize, copy));
-            }
-        }
-        all
+        let head = (rung.place.get() as usize, self.prepared.gate);
+        let boundaries = rung.boundaries().filter_map(|n| {
+            let at: TargetAddress = rung.place.plus(n as u64);
+            let copy = copy_of(&self.prepared.copied, self.prepared.copy, at)?;
+            Some((at.get() as usize, copy))
+        });
+        [head].into_iter().chain(boundaries)
     }
 
     fn refuse(&self, reason: Reason) -> Refusal {

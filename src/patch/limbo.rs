@@ -13,7 +13,7 @@
 
 use crate::memory::arena::{Arena, Slot};
 use crate::memory::process;
-use crate::threads::live::Change;
+use crate::threads::change::Change;
 use crate::threads::look::{self, Outcome, Patience};
 use crate::threads::tasks::{self, Tid};
 use crate::threads::trap;

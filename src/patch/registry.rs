@@ -6,6 +6,7 @@
 use super::entry::Writing;
 use super::fork;
 use super::locate::Located;
+use super::lock::{Guard, lock};
 use super::original::Originals;
 use super::per_thread::Active;
 use super::plan::Prepared;
@@ -17,8 +18,9 @@ use crate::Error;
 use crate::memory::arena::Arena;
 use crate::symbols::{Module, module_at};
 use crate::threads::blocked;
+use crate::threads::change::Change;
 use crate::threads::count::{self, Alone};
-use crate::threads::live::{self, Change};
+use crate::threads::live;
 use crate::threads::trap;
 use midair_arch::Reason;
 use midair_arch::TargetAddress;
@@ -28,9 +30,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard};
-
-static REGISTRY: Mutex<Option<Registry>> = Mutex::new(None);
+use std::sync::Arc;
 
 pub(super) struct Registry {
     pub(super) sites: Sites,
@@ -45,15 +45,6 @@ pub(super) struct Registry {
     /// Transitions under way, and those that were completed.
     pub(super) active: Vec<Active>,
     pub(super) completed: HashSet<u64>,
-}
-
-/// The registry's lock, whatever is behind it.
-pub(super) type Guard = MutexGuard<'static, Option<Registry>>;
-
-pub(super) fn lock() -> Guard {
-    REGISTRY
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// The registry, locked.
@@ -413,8 +404,8 @@ fn put_back(changes: &[Change], alone: &Alone) -> io::Result<()> {
         .iter()
         .rev()
         .map(|c| Change {
-            old: c.new.clone(),
-            new: c.old.clone(),
+            old: c.new,
+            new: c.old,
             ..c.clone()
         })
         .collect();

@@ -21,67 +21,18 @@
 //!
 //! Taking a patch off is the same with the old bytes.
 
+use super::change::Change;
 use super::count::Alone;
-use super::{own_memory, sync, trap};
+use super::{sync, trap};
 use crate::memory::write::{Writable, Writer};
 use midair_arch::x86_64::INT3;
-use region::Protection;
 use std::io;
-
-/// New bytes for one place of running code.
-#[derive(Clone, Debug)]
-pub(crate) struct Change {
-    pub(crate) at: usize,
-    pub(crate) old: Vec<u8>,
-    pub(crate) new: Vec<u8>,
-    /// Offsets (not 0) where instructions begin that a thread may be about to
-    /// execute.
-    pub(crate) boundaries: Vec<usize>,
-    /// No thread can be there: padding that nothing leads to yet. Written
-    /// before all else.
-    pub(crate) unreached: bool,
-    /// The rights that the pages have.
-    pub(crate) protection: Protection,
-}
 
 const WORD: usize = 8;
 
 /// From so many places on it is cheaper to make their pages writable than to
 /// write to each through the kernel.
 const MANY: usize = 8;
-
-impl Change {
-    /// Whether `old` stands there; the place need not be mapped.
-    pub(crate) fn is_in_place(&self) -> bool {
-        let mut now = vec![0; self.old.len()];
-        own_memory::read(self.at, &mut now) == now.len() && now == self.old
-    }
-
-    fn place(&self) -> (usize, usize, Protection) {
-        (self.at, self.new.len(), self.protection)
-    }
-
-    /// Whether a trap stands at each boundary, before or after.
-    fn traps_at_boundaries(&self) -> bool {
-        let traps = |&at: &usize| self.old[at] == INT3 || self.new[at] == INT3;
-        self.boundaries.iter().all(traps)
-    }
-
-    /// Whether a thread may trap because of it.
-    pub(crate) fn may_trap(&self) -> bool {
-        let is_whole = self.word().is_some() && self.boundaries.is_empty();
-        let has_trap = [&self.old, &self.new]
-            .iter()
-            .any(|bytes| bytes.first() == Some(&INT3));
-        !self.unreached && (!is_whole || has_trap)
-    }
-
-    /// The aligned word that all bytes lie in, if there is one.
-    fn word(&self) -> Option<usize> {
-        let word = self.at & !(WORD - 1);
-        (self.at + self.new.len() <= word + WORD).then_some(word)
-    }
-}
 
 /// Makes all `changes`, while other threads run.
 ///
@@ -206,7 +157,7 @@ unsafe fn apply_by_steps(pen: &Pen, changes: &[&Change]) -> io::Result<()> {
     }
     sync::cores()?;
     for change in changes {
-        for &boundary in &change.boundaries {
+        for boundary in change.boundaries() {
             put(change, boundary, INT3)?;
         }
     }
@@ -220,7 +171,7 @@ unsafe fn apply_by_steps(pen: &Pen, changes: &[&Change]) -> io::Result<()> {
     }
     sync::cores()?;
     for change in changes {
-        for &boundary in &change.boundaries {
+        for boundary in change.boundaries() {
             if change.new[boundary] != INT3 {
                 put(change, boundary, change.new[boundary])?;
             }
@@ -233,15 +184,12 @@ unsafe fn apply_by_steps(pen: &Pen, changes: &[&Change]) -> io::Result<()> {
 }
 
 /// The runs of bytes that are neither the head nor a boundary.
-fn runs_between_boundaries(change: &Change) -> Vec<(usize, usize)> {
-    let mut runs = Vec::new();
+fn runs_between_boundaries(change: &Change) -> impl Iterator<Item = (usize, usize)> + '_ {
     let mut first = 1;
-    let stops = change.boundaries.iter().copied().chain([change.new.len()]);
-    for stop in stops {
-        if stop > first {
-            runs.push((first, stop));
-        }
+    let stops = change.boundaries().chain([change.new.len()]);
+    stops.filter_map(move |stop| {
+        let run = (first, stop);
         first = stop + 1;
-    }
-    runs
+        (run.0 < run.1).then_some(run)
+    })
 }

@@ -17,6 +17,7 @@
 mod answer;
 mod ask;
 pub(crate) mod blocked;
+pub(crate) mod change;
 pub(crate) mod count;
 pub(crate) mod frames;
 mod front;
