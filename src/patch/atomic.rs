@@ -48,6 +48,7 @@ impl Registry {
             }
         };
         self.end_turns(&turns);
+        self.reclaim_if_due();
         done
     }
 
@@ -156,6 +157,7 @@ pub(super) fn place(
     mut code: impl FnMut(&Turn) -> Vec<u8>,
 ) -> io::Result<()> {
     for turn in turns {
+        item.leads_to.extend([turn.old, turn.new]);
         let code = code(turn);
         let at = store.arena.code(Reach::Anywhere, code.len())?;
         item.code.push((at, code.len()));

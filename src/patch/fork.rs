@@ -7,11 +7,14 @@
 
 use super::registry::{self, Guard};
 use crate::symbols;
-use std::cell::RefCell;
+use crate::threads::tasks::{self, Tid};
+use std::cell::{Cell, RefCell};
 use std::sync::Once;
 
 thread_local! {
     static HELD: RefCell<Option<(Guard, symbols::ListGuard)>> = const { RefCell::new(None) };
+    /// The id of the thread that forks.
+    static FORKING: Cell<Tid> = const { Cell::new(0) };
 }
 
 /// Makes forks safe from now on.
@@ -20,14 +23,28 @@ pub(super) fn prepare() {
     REGISTERED.call_once(|| {
         // SAFETY: the handlers live as long as this code; glibc forgets them
         // if it is unloaded.
-        unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after)) };
+        unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after_in_child)) };
     });
 }
 
 unsafe extern "C" fn before() {
     let registry = registry::lock();
     let list = symbols::lock_list();
+    FORKING.set(tasks::own());
     HELD.with(|held| *held.borrow_mut() = Some((registry, list)));
+}
+
+/// The thread has another id there, and is as far in transitions as it was.
+unsafe extern "C" fn after_in_child() {
+    HELD.with(|held| {
+        let mut held = held.borrow_mut();
+        if let Some((registry, _)) = held.as_mut()
+            && let Some(registry) = registry.as_mut()
+        {
+            registry.inherit(FORKING.get(), tasks::own());
+        }
+        held.take();
+    });
 }
 
 unsafe extern "C" fn after() {
