@@ -236,6 +236,8 @@ fn pop_context() -> &'static Context {
 /// with every register that can carry an argument as it was.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
+// Whoever is here is about to enter a closure: [`super::choosing`] knows.
+#[unsafe(link_section = "midair_choice")]
 extern "C" fn dispatch() {
     core::arch::naked_asm!(
         ".cfi_startproc",

@@ -7,11 +7,14 @@
 
 use super::lock::ForFork;
 use crate::symbols;
-use std::cell::RefCell;
+use crate::threads::tasks::{self, Tid};
+use std::cell::{Cell, RefCell};
 use std::sync::Once;
 
 thread_local! {
     static HELD: RefCell<Option<(ForFork, symbols::ListGuard)>> = const { RefCell::new(None) };
+    /// The id of the thread that forks.
+    static FORKING: Cell<Tid> = const { Cell::new(0) };
 }
 
 /// Makes forks safe from now on.
@@ -27,6 +30,7 @@ pub(super) fn prepare() {
 unsafe extern "C" fn before() {
     let registry = ForFork::lock();
     let list = symbols::lock_list();
+    FORKING.set(tasks::own());
     HELD.with(|held| *held.borrow_mut() = Some((registry, list)));
 }
 
@@ -34,9 +38,13 @@ unsafe extern "C" fn after() {
     HELD.with(|held| held.borrow_mut().take());
 }
 
+/// The thread has another id there, and is as far in transitions as it was.
 unsafe extern "C" fn in_child() {
     HELD.with(|held| {
-        if let Some((registry, _)) = held.borrow_mut().take() {
+        if let Some((mut registry, _)) = held.borrow_mut().take() {
+            if let Some(registry) = registry.held() {
+                registry.inherit(FORKING.get(), tasks::own());
+            }
             registry.in_child();
         }
     });

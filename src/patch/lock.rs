@@ -75,13 +75,18 @@ impl Drop for Queued<'_> {
 /// Everything that a child must find unlocked.
 pub(super) struct ForFork {
     queued: Queued<'static>,
-    _guard: Guard,
+    guard: Guard,
 }
 
 impl ForFork {
     pub(super) fn lock() -> Self {
-        let (queued, _guard) = REGISTRY.queue();
-        Self { queued, _guard }
+        let (queued, guard) = REGISTRY.queue();
+        Self { queued, guard }
+    }
+
+    /// The registry, if there is one yet.
+    pub(super) fn held(&mut self) -> Option<&mut Registry> {
+        self.guard.as_mut()
     }
 
     /// The other threads are not in the child, nor in its queue.

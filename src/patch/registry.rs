@@ -26,7 +26,7 @@ use midair_arch::Reason;
 use midair_arch::TargetAddress;
 use midair_arch::x86_64::{JUMP, Rung, Strategy, frame};
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
 use std::io;
 use std::ops::Range;
@@ -42,9 +42,8 @@ pub(super) struct Registry {
     /// About how many sites are idle.
     pub(super) idle: usize,
     pub(super) due: Due,
-    /// Transitions under way, and those that were completed.
+    /// Transitions under way.
     pub(super) active: Vec<Active>,
-    pub(super) completed: HashSet<u64>,
 }
 
 /// The registry, locked.
@@ -62,7 +61,6 @@ pub(super) fn registry() -> Locked {
         idle: 0,
         due: Due::new(),
         active: Vec::new(),
-        completed: HashSet::new(),
     });
     Locked(guard)
 }
