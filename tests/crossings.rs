@@ -107,7 +107,7 @@ fn what_transactions_leave_is_reclaimed_by_itself() {
     let (patches, _) = commit(Consistency::Immediate);
     let deadline = LONG;
     let kinds = [
-        (Consistency::Atomic, 6000),
+        (Consistency::Atomic, 60_000),
         (Consistency::Quiescent { deadline }, 60),
         (Consistency::PerThread, 60),
     ];
@@ -127,7 +127,8 @@ fn what_transactions_leave_is_reclaimed_by_itself() {
             }
         }
         let stats = midair::stats();
-        assert!(stats.bytes_limbo < 1 << 19, "{consistency:?}: {stats:?}");
+        // A commit, whose time counts, looks at threads only if there is a lot.
+        assert!(stats.bytes_limbo < 5 << 20, "{consistency:?}: {stats:?}");
     }
 }
 
