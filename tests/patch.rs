@@ -249,3 +249,65 @@ fn bytes_of(at: *const ()) -> Vec<u8> {
     // SAFETY: sixteen bytes of a function of this program.
     unsafe { std::slice::from_raw_parts(at.cast::<u8>(), 16) }.to_vec()
 }
+
+#[test]
+fn patches_given_to_a_transaction_that_fails_stay_on_and_come_back() {
+    #[inline(never)]
+    fn here(n: u32) -> u32 {
+        black_box(black_box(n) + 1)
+    }
+    let make = || unsafe { midair::patch_closure(here as fn(u32) -> u32, |_| |n| n * 2) }.unwrap();
+    let mut transaction = midair::Transaction::new();
+    transaction
+        .remove(make().into_raw())
+        .patch_raw(std::ptr::null(), |original| original);
+    for consistency in [midair::Consistency::Immediate, midair::Consistency::Atomic] {
+        transaction.patch_raw(std::ptr::null(), |original| original);
+        unsafe { transaction.commit(consistency) }.unwrap_err();
+        assert_eq!(here(5), 10);
+    }
+    let back = transaction.take_removals();
+    assert_eq!((back.len(), here(5)), (1, 10));
+    // Given again, and nothing is in the way.
+    for patch in back {
+        transaction.remove(patch);
+    }
+    let committed = unsafe { transaction.commit(midair::Consistency::Atomic) }.unwrap();
+    assert_eq!(here(5), 6);
+    assert!(committed.patches.is_empty() && committed.turned_off.is_empty());
+    assert!(transaction.take_removals().is_empty());
+    // Dropped with the transaction.
+    transaction.remove(make().into_raw());
+    assert_eq!(here(5), 10);
+    drop(transaction);
+    assert_eq!(here(5), 6);
+}
+
+#[test]
+fn patches_of_a_transaction_are_taken_off_together_when_they_are_dropped() {
+    #[inline(never)]
+    fn first(n: u32) -> u32 {
+        black_box(black_box(n) + 1)
+    }
+    #[inline(never)]
+    fn second(n: u32) -> u32 {
+        black_box(black_box(n) + 2)
+    }
+    extern "C" fn nine() -> u32 {
+        9
+    }
+    let mut transaction = midair::Transaction::new();
+    for target in [first as fn(u32) -> u32, second] {
+        transaction.patch_raw(target as *const (), |_| nine as *const ());
+    }
+    let committed = unsafe { transaction.commit(midair::Consistency::Atomic) }.unwrap();
+    assert_eq!((first(1), second(1)), (9, 9));
+    drop(committed);
+    assert_eq!((first(1), second(1)), (2, 3));
+    for target in [first as fn(u32) -> u32, second] {
+        transaction.patch_raw(target as *const (), |_| nine as *const ());
+    }
+    let committed = unsafe { transaction.commit(midair::Consistency::Immediate) }.unwrap();
+    committed.patches.remove().unwrap();
+    assert_eq!((first(1), second(1)), (2, 3));
+}

@@ -55,7 +55,7 @@ static mut SEEN: [Step; MOST] = [Step {
 }; MOST];
 
 /// What is looked at on the way: where it is, and how long.
-static PLACES: [(&str, AtomicUsize, AtomicUsize); 7] = [
+static PLACES: [(&str, AtomicUsize, AtomicUsize); 9] = [
     ("entry", AtomicUsize::new(0), AtomicUsize::new(0)),
     ("rest", AtomicUsize::new(0), AtomicUsize::new(0)),
     ("gate", AtomicUsize::new(0), AtomicUsize::new(0)),
@@ -63,10 +63,13 @@ static PLACES: [(&str, AtomicUsize, AtomicUsize); 7] = [
     ("stub", AtomicUsize::new(0), AtomicUsize::new(0)),
     ("closure", AtomicUsize::new(0), AtomicUsize::new(0)),
     ("dispatcher", AtomicUsize::new(0), AtomicUsize::new(0)),
+    ("choice", AtomicUsize::new(0), AtomicUsize::new(0)),
+    ("chooser", AtomicUsize::new(0), AtomicUsize::new(0)),
 ];
 
 const GATE_LEN: usize = 6;
 const CLOSURE_LEN: usize = 32;
+const CHOICE_LEN: usize = 32;
 
 unsafe extern "C" {
     fn _Unwind_Backtrace(
@@ -277,6 +280,27 @@ fn run_closure(fixtures: &Fixtures, shape: &Shape, table: &mut Table) {
     drop(patch);
 }
 
+/// Through the choice that each thread makes for itself.
+fn run_choice(fixtures: &Fixtures, shape: &Shape, table: &mut Table) {
+    let target = fixtures.address(shape.name).unwrap();
+    let mut transaction = midair::Transaction::new();
+    transaction.patch_raw(target, |original| original);
+    // SAFETY: a pass-through.
+    let committed = unsafe { transaction.commit(midair::Consistency::PerThread) }.unwrap();
+    let name = format!("libmidair_fixtures.so::{}", shape.name);
+    let original = committed.patches[0].original();
+    let (_, choice) = look_at_pieces(&name, target, original);
+    look_at("choice", choice, CHOICE_LEN);
+    let chooser = midair::symbol("midair::patch::choosing::dispatch").unwrap();
+    look_at("chooser", chooser.address as usize, chooser.size);
+    let name = format!("{} (choice)", shape.name);
+    let got = step_through(&name, target, target, table);
+    assert_eq!(got, (shape.expected)(6, 3), "{}", shape.name);
+    look_at("choice", 0, 0);
+    look_at("chooser", 0, 0);
+    drop(committed);
+}
+
 fn main() {
     install();
     let fixtures = Fixtures::load().unwrap();
@@ -288,6 +312,7 @@ fn main() {
         run(&fixtures, shape, &mut table);
         if shape.name == "shape_push_all" {
             run_closure(&fixtures, shape, &mut table);
+            run_choice(&fixtures, shape, &mut table);
         }
     }
     let mut totals: BTreeMap<(&str, &str), usize> = BTreeMap::new();

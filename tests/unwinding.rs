@@ -238,3 +238,78 @@ fn unwinding_from_a_timer_that_interrupts_gates_and_copies_does_not_crash() {
     assert!(INSIDE.load(Ordering::Relaxed) > 0);
     assert!(FRAMES.load(Ordering::Relaxed) > TICKS.load(Ordering::Relaxed));
 }
+
+/// A profiler unwinds in a handler that may have interrupted an unwinder. It must
+/// not find a lock held there that was not there before the patch.
+#[test]
+fn threads_that_panic_are_profiled_while_a_function_is_patched() {
+    use std::ffi::c_void;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{Duration, Instant};
+    unsafe extern "C" {
+        fn _Unwind_Backtrace(
+            trace: extern "C" fn(*mut c_void, *mut c_void) -> i32,
+            argument: *mut c_void,
+        ) -> i32;
+    }
+    static TICKS: AtomicU64 = AtomicU64::new(0);
+    extern "C" fn frame(_: *mut c_void, _: *mut c_void) -> i32 {
+        0
+    }
+    extern "C" fn tick(_: i32) {
+        TICKS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the unwinder takes no lock.
+        unsafe { _Unwind_Backtrace(frame, std::ptr::null_mut()) };
+    }
+    #[inline(never)]
+    fn throws(depth: u32) -> u32 {
+        if depth == 0 {
+            std::panic::resume_unwind(Box::new(1_u32));
+        }
+        black_box(throws(black_box(depth - 1))) + 1
+    }
+    #[inline(never)]
+    fn patched(n: u32) -> u32 {
+        black_box(n) + 1
+    }
+    let target = patched as Number as *const ();
+    // SAFETY: a pass-through.
+    let patch = unsafe { midair::patch_raw(target, |original| original) }.unwrap();
+    // SAFETY: zeros are a valid action; the handler counts and unwinds.
+    unsafe {
+        _Unwind_Backtrace(frame, std::ptr::null_mut()); // loads what it needs
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = tick as extern "C" fn(_) as usize;
+        action.sa_flags = libc::SA_RESTART;
+        let done = libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut());
+        assert_eq!(done, 0);
+    }
+    let (sender, ended) = std::sync::mpsc::channel();
+    let start = Instant::now();
+    let thread = std::thread::spawn(move || {
+        let mut throws_made = 0_u64;
+        while start.elapsed() < Duration::from_secs(2) {
+            assert!(catch_unwind(|| throws(8)).is_err());
+            throws_made += 1;
+        }
+        sender.send(throws_made).unwrap();
+    });
+    use std::os::unix::thread::JoinHandleExt;
+    let id = thread.as_pthread_t();
+    let made = loop {
+        match ended.recv_timeout(Duration::from_micros(100)) {
+            Ok(made) => break made,
+            Err(_) if start.elapsed() > Duration::from_secs(20) => {
+                // It would never be joined.
+                eprintln!("a thread that unwinds in a handler hangs");
+                std::process::abort();
+            }
+            // SAFETY: the thread is not joined yet.
+            Err(_) => unsafe { libc::pthread_kill(id, libc::SIGUSR1) },
+        };
+    };
+    thread.join().unwrap();
+    println!("{made} panics, {TICKS:?} ticks");
+    assert!(made > 100 && TICKS.load(Ordering::Relaxed) > 100);
+    drop(patch);
+}

@@ -4,6 +4,7 @@
 //! - [`write`]: two ways of writing into code that stays executable throughout.
 //! - [`arena`]: gates, copies and pointer slots in reach of their targets.
 //! - [`frames`]: what unwinders are told about that code.
+//! - [`unwinder`]: how they are told.
 //! - [`layout`]: where the address space is free.
 //! - [`own_file`]: files of `/proc/self`, if they still are.
 //! - [`cache`]: what has to be executed before written code is fetched.
@@ -21,4 +22,6 @@ pub(crate) mod own_file;
 #[cfg(target_arch = "aarch64")]
 mod probe;
 pub(crate) mod process;
+#[cfg(target_arch = "x86_64")]
+mod unwinder;
 pub(crate) mod write;

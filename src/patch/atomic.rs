@@ -51,6 +51,7 @@ impl Registry {
             }
         };
         self.end_turns(&turns);
+        self.reclaim_if_much();
         done
     }
 
@@ -163,6 +164,8 @@ pub(super) fn place<const LEN: usize>(
     let code: Vec<u8> = turns.iter().map(code).collect::<Vec<_>>().into_flattened();
     let len = code.len();
     let mut start = 0;
+    item.leads_to
+        .extend(turns.iter().flat_map(|turn| [turn.old, turn.new]));
     if len > 0 {
         start = store.arena.code(Reach::Anywhere, len)?;
         item.code.push((start, len));

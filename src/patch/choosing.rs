@@ -16,8 +16,15 @@
 //! old function meanwhile has changed it.
 //!
 //! A choice may be made anywhere, in a signal handler or inside of malloc:
-//! nothing here allocates, locks, or writes to `errno`. It takes about 12 kB of
-//! the calling thread's stack.
+//! nothing here allocates, locks, or writes to `errno`. It takes about 16 kB of
+//! the calling thread's stack; on an alternate stack that has less, a thread is
+//! not looked at and goes on with what is old.
+//!
+//! Who waits may hold a lock that the coordinator needs (the allocator's, the
+//! dynamic linker's), and a signal handler may call one of the functions while
+//! its thread waits. So nobody waits for longer than was said beforehand, and
+//! both may *veto* the attempt: then it is off, for all at once. Old or new is
+//! decided by one compare-and-swap between a veto and the coordinator.
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
@@ -25,13 +32,13 @@ mod aarch64;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-use aarch64::Saved;
-#[cfg(target_arch = "aarch64")]
 pub(super) use aarch64::dispatch;
-#[cfg(target_arch = "x86_64")]
-use x86_64::Saved;
+#[cfg(target_arch = "aarch64")]
+use aarch64::{Saved, vectors};
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86_64::dispatch;
+#[cfg(target_arch = "x86_64")]
+use x86_64::{Saved, vectors};
 
 use super::inside::{Functions, Position};
 use super::limbo::Other;
@@ -41,6 +48,7 @@ use crate::threads::tasks::Tid;
 use std::cell::Cell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::time::Duration;
 
 /// What is decided: the low bits of [`Crossing::decision`], under the number
 /// of the attempt.
@@ -60,6 +68,8 @@ pub(super) struct Crossing {
     choosing: AtomicUsize,
     /// Who waits for the others: it is never held itself.
     coordinator: AtomicI32,
+    /// Until when others may be held, in nanoseconds of the monotonic clock.
+    held_until: AtomicU64,
     pub(super) functions: Functions,
     pub(super) states: States,
 }
@@ -83,10 +93,12 @@ impl Choice {
 
 impl Crossing {
     pub(super) fn new(functions: Functions, threads: usize) -> Self {
+        vectors::measure();
         Self {
             decision: AtomicU32::new(decision::OLD),
             choosing: AtomicUsize::new(0),
             coordinator: AtomicI32::new(0),
+            held_until: AtomicU64::new(0),
             functions,
             states: States::for_threads(threads),
         }
@@ -99,6 +111,41 @@ impl Crossing {
         // Before anybody is looked at: who decides meanwhile has seen this.
         fence(Ordering::SeqCst);
         system_call::wake_all(&self.decision);
+    }
+
+    /// From now on, whoever comes from outside waits, but not for longer than
+    /// `time`.
+    pub(super) fn hold(&self, attempt: u32, time: Duration) {
+        let until = system_call::monotonic().saturating_add(time.as_nanos() as u64);
+        self.held_until.store(until, Ordering::SeqCst);
+        self.decide(decision::HOLD, attempt);
+    }
+
+    /// Whether nobody has vetoed the attempt.
+    pub(super) fn is_held(&self, attempt: u32) -> bool {
+        self.decision.load(Ordering::SeqCst) == attempt << decision::BITS | decision::HOLD
+    }
+
+    /// Decides for what is new, unless somebody has vetoed the attempt.
+    pub(super) fn decide_new(&self, attempt: u32) -> bool {
+        self.replace_hold(attempt, decision::NEW)
+    }
+
+    /// The attempt is off.
+    fn veto(&self, attempt: u32) {
+        self.replace_hold(attempt, decision::OLD);
+    }
+
+    fn replace_hold(&self, attempt: u32, what: u32) -> bool {
+        let number = attempt << decision::BITS;
+        let replaced = self.decision.compare_exchange(
+            number | decision::HOLD,
+            number | what,
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        );
+        system_call::wake_all(&self.decision);
+        replaced.is_ok()
     }
 
     /// The calling thread waits for the others.
@@ -180,6 +227,14 @@ impl States {
             .is_ok()
     }
 
+    /// A thread goes on under another id, in the child of a fork.
+    pub(super) fn inherit(&self, from: Tid, to: Tid) {
+        let word = self.read(from);
+        if let (Some(word), Some(own)) = (word, self.of(to)) {
+            own.store(word, Ordering::SeqCst);
+        }
+    }
+
     /// The thread gets an old function: a mark that somebody is about to make
     /// would be wrong.
     fn give_old(&self, tid: Tid) {
@@ -213,7 +268,10 @@ unsafe extern "C" fn choose(saved: &mut Saved) {
     let crossing = unsafe { &*choice.crossing };
     crossing.choosing.fetch_add(1, Ordering::SeqCst);
     let nested = CHOOSING.replace(true);
-    let is_new = !nested && crossing.chooses_new(saved);
+    let is_new = match nested {
+        true => crossing.chooses_new_meanwhile(),
+        false => crossing.chooses_new(saved),
+    };
     CHOOSING.set(nested);
     saved.go_on(if is_new { choice.new } else { choice.old });
     crossing.choosing.fetch_sub(1, Ordering::SeqCst);
@@ -236,10 +294,7 @@ impl Crossing {
             }
             let before = self.states.read(own);
             let is_outside = self.states.is_marked(own, attempt)
-                || self
-                    .functions
-                    .position_of_own(saved.caller(), &OwnStack::new())
-                    == Position::Outside;
+                || has_room_below(saved) && self.is_outside(saved);
             // Without a word of its own, it goes on with what is old.
             let Some(before) = before.filter(|_| is_outside) else {
                 break;
@@ -247,11 +302,51 @@ impl Crossing {
             if !self.states.is_marked(own, attempt) && !self.states.mark(own, before, attempt) {
                 continue; // somebody else has marked it
             }
-            if what == decision::HOLD {
-                system_call::wait_while(&self.decision, now);
+            let until = self.held_until.load(Ordering::SeqCst);
+            if what == decision::HOLD && !system_call::wait_while(&self.decision, now, until) {
+                self.veto(attempt);
             }
         }
         self.states.give_old(own);
         false
     }
+
+    /// The same for a thread that is in [`choose`] already: what that calls for
+    /// is patched itself, or a signal handler has come in between.
+    fn chooses_new_meanwhile(&self) -> bool {
+        let own = system_call::thread_id() as Tid;
+        loop {
+            let now = self.decision.load(Ordering::SeqCst);
+            let attempt = now >> decision::BITS;
+            let is_marked = self.states.is_marked(own, attempt);
+            match now & ((1 << decision::BITS) - 1) {
+                decision::NEW => return true,
+                decision::PER_THREAD if is_marked => return true,
+                // It waits, and nobody looks at it any more: a handler cannot
+                // wait, nor may it be inside when all is new.
+                decision::HOLD if is_marked => self.veto(attempt),
+                _ => break,
+            }
+        }
+        self.states.give_old(own);
+        false
+    }
+
+    /// In a frame of its own, which is large.
+    #[inline(never)]
+    fn is_outside(&self, saved: &Saved) -> bool {
+        let stack = OwnStack::new();
+        self.functions.position_of_own(saved.caller(), &stack) == Position::Outside
+    }
+}
+
+/// Bytes of stack that a look at the own frames may take.
+const ROOM: usize = 16 << 10;
+
+/// Whether there is room for that, as far as can be told: an alternate stack
+/// may be small.
+fn has_room_below(saved: &Saved) -> bool {
+    let here = std::ptr::from_ref(saved) as usize;
+    system_call::alternate_stack_in_use()
+        .is_none_or(|stack| !stack.contains(&here) || here - stack.start >= ROOM)
 }

@@ -13,8 +13,8 @@ use super::plan::{copy_of, gate_code};
 use super::site::Site;
 use super::staged::Store;
 use crate::machine::Strategy;
+use crate::threads::change::{Change, Few};
 use crate::threads::count::Alone;
-use crate::threads::live::Change;
 use midair_arch::{Reason, Refusal, TargetAddress};
 
 /// What stands at the entry.
@@ -67,8 +67,10 @@ impl Site {
             self.add(change, writing)?;
         }
         let boundaries = match (self.entry, self.wanted) {
-            (Entry::Original, _) | (_, Entry::Original) => rung.boundaries().collect(),
-            _ => Vec::new(), // one jump becomes another
+            (Entry::Original, _) | (_, Entry::Original) => {
+                rung.boundaries().map(|n| n as u8).collect()
+            }
+            _ => Few::default(), // one jump becomes another
         };
         let change = Change {
             at: rung.place.get() as usize,
@@ -169,20 +171,20 @@ impl Site {
         Ok(())
     }
 
-    pub(super) fn entry_bytes(&self, entry: Entry) -> Result<Vec<u8>, Refusal> {
+    pub(super) fn entry_bytes(&self, entry: Entry) -> Result<Few, Refusal> {
         let rung = &self.prepared.rung;
         let out_of_reach = || self.refuse(Reason::NoMemoryInReach);
-        let mut bytes = match entry {
-            Entry::Original => rung.existing.clone(),
-            Entry::Gate => rung
-                .entry_bytes(self.prepared.gate as u64)
-                .ok_or_else(out_of_reach)?,
+        let first = |bytes: &[u8]| Few::first(rung.written, bytes);
+        Ok(match entry {
+            Entry::Original => first(&rung.existing),
             Entry::Straight(destination) => {
-                per_machine::straight(rung, destination).ok_or_else(out_of_reach)?
+                first(&per_machine::straight(rung, destination).ok_or_else(out_of_reach)?)
             }
-        };
-        bytes.truncate(rung.written);
-        Ok(bytes)
+            Entry::Gate => {
+                let bytes = per_machine::entry_bytes(rung, self.prepared.gate);
+                bytes.ok_or_else(out_of_reach)?
+            }
+        })
     }
 
     /// The `jmp rel32` in padding that a short jump leads to.
@@ -192,15 +194,19 @@ impl Site {
             .ok_or_else(|| self.refuse(Reason::NoMemoryInReach))?;
         let padding = self
             .located
-            .around(|around| around.read(at, jump.len()).map(<[u8]>::to_vec))
+            .around(|around| {
+                around
+                    .read(at, jump.len())
+                    .map(|bytes| Few::first(jump.len(), bytes))
+            })
             .ok_or_else(|| self.refuse(Reason::NoPaddingInReach))?;
-        let now: Vec<u8> = (0..jump.len())
+        let now: Few = (0..jump.len())
             .map(|n| read_byte(at.get() as usize + n))
             .collect();
         let new = if self.wanted == Entry::Original {
-            padding.clone()
+            padding
         } else {
-            jump.clone()
+            jump
         };
         let old = if now == jump { jump } else { padding };
         let protection = self.located.protection;
@@ -208,7 +214,7 @@ impl Site {
             at: at.get() as usize,
             old,
             new,
-            boundaries: Vec::new(),
+            boundaries: Few::default(),
             unreached: true,
             protection,
         })
@@ -245,23 +251,22 @@ impl Site {
     pub(super) fn trapping_addresses(&self) -> impl Iterator<Item = usize> + use<> {
         let rung = &self.prepared.rung;
         let place = rung.place.get() as usize;
-        let boundaries: Vec<usize> = rung.boundaries().map(|n| place + n).collect();
+        let boundaries: Few = rung.boundaries().map(|n| n as u8).collect();
+        let boundaries = (0..boundaries.len()).map(move |n| place + usize::from(boundaries[n]));
         let all = self.traps.then(|| [place].into_iter().chain(boundaries));
         all.into_iter().flatten()
     }
 
     /// Where a thread goes on that traps at the entry or at a boundary.
-    fn redirections(&self) -> Vec<(usize, usize)> {
+    fn redirections(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         let rung = &self.prepared.rung;
-        let place = rung.place;
-        let mut all = vec![(place.get() as usize, self.prepared.gate)];
-        for n in rung.boundaries() {
-            let at: TargetAddress = place.plus(n as u64);
-            if let Some(copy) = copy_of(&self.prepared.copied, self.prepared.copy, at) {
-                all.push((at.get() as usize, copy));
-            }
-        }
-        all
+        let head = (rung.place.get() as usize, self.prepared.gate);
+        let boundaries = rung.boundaries().filter_map(|n| {
+            let at: TargetAddress = rung.place.plus(n as u64);
+            let copy = copy_of(&self.prepared.copied, self.prepared.copy, at)?;
+            Some((at.get() as usize, copy))
+        });
+        [head].into_iter().chain(boundaries)
     }
 
     fn refuse(&self, reason: Reason) -> Refusal {

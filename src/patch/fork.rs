@@ -5,13 +5,16 @@
 //! and gives them back on both sides. The locks of the layers below are taken
 //! only under the registry's, but for that of the module list.
 
-use super::registry::{self, Guard};
+use super::lock::ForFork;
 use crate::symbols;
-use std::cell::RefCell;
+use crate::threads::tasks::{self, Tid};
+use std::cell::{Cell, RefCell};
 use std::sync::Once;
 
 thread_local! {
-    static HELD: RefCell<Option<(Guard, symbols::ListGuard)>> = const { RefCell::new(None) };
+    static HELD: RefCell<Option<(ForFork, symbols::ListGuard)>> = const { RefCell::new(None) };
+    /// The id of the thread that forks.
+    static FORKING: Cell<Tid> = const { Cell::new(0) };
 }
 
 /// Makes forks safe from now on.
@@ -20,16 +23,29 @@ pub(super) fn prepare() {
     REGISTERED.call_once(|| {
         // SAFETY: the handlers live as long as this code; glibc forgets them
         // if it is unloaded.
-        unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after)) };
+        unsafe { libc::pthread_atfork(Some(before), Some(after), Some(in_child)) };
     });
 }
 
 unsafe extern "C" fn before() {
-    let registry = registry::lock();
+    let registry = ForFork::lock();
     let list = symbols::lock_list();
+    FORKING.set(tasks::own());
     HELD.with(|held| *held.borrow_mut() = Some((registry, list)));
 }
 
 unsafe extern "C" fn after() {
     HELD.with(|held| held.borrow_mut().take());
+}
+
+/// The thread has another id there, and is as far in transitions as it was.
+unsafe extern "C" fn in_child() {
+    HELD.with(|held| {
+        if let Some((mut registry, _)) = held.borrow_mut().take() {
+            if let Some(registry) = registry.held() {
+                registry.inherit(FORKING.get(), tasks::own());
+            }
+            registry.in_child();
+        }
+    });
 }

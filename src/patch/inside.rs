@@ -16,12 +16,12 @@ use super::site::Site;
 use crate::machine::near_branches;
 use crate::symbols::{CallFrameTables, Module, module_at, modules};
 use crate::threads::frames::{
-    CallFrames, End, Frame, Memory, OwnStack, Step, return_on_top, walk, walk_from,
+    CallFrames, End, Frame, Memory, OwnStack, Step, return_on_top, walk_from,
 };
 use crate::threads::registers::Registers;
 use crate::threads::view::{View, is_after_call};
 use midair_arch::TargetAddress;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 /// How much of the own stack is searched where frames cannot be walked.
@@ -95,12 +95,14 @@ impl Functions {
     pub(super) fn position(&self, view: &View) -> Position {
         let mut found = None;
         let start = view.registers;
-        let end = walk(self, view, start, |frame| self.note(frame, &mut found));
+        let end = walk_from(self, view, start, false, |frame| {
+            self.note(frame, &mut found)
+        });
         if let Some(position) = found {
             return position;
         }
         let (pc, sp) = match end {
-            End::Complete => return Position::Outside,
+            End::Complete | End::Stopped => return Position::Outside,
             End::UnknownFrom { pc, sp, .. } => (pc, sp),
         };
         if self.is_choosing(pc) {
@@ -119,17 +121,20 @@ impl Functions {
     pub(super) fn position_of_own(&self, start: Registers, stack: &OwnStack) -> Position {
         let mut found = None;
         let end = walk_from(self, stack, start, true, |frame| {
-            self.note(frame, &mut found);
+            self.note(frame, &mut found)
         });
         if let Some(position) = found {
             return position;
         }
         let sp = match end {
-            End::Complete => return Position::Outside,
+            End::Complete | End::Stopped => return Position::Outside,
             End::UnknownFrom { sp, .. } => sp & !7,
         };
         for at in (sp..sp.saturating_add(DEEPEST)).step_by(size_of::<usize>()) {
             let Some(word) = stack.word(at) else {
+                if at == sp {
+                    break; // not the end of the stack: it cannot be read
+                }
                 return Position::Outside;
             };
             if let Some(owner) = self.owner(word.wrapping_sub(1))
@@ -138,17 +143,21 @@ impl Functions {
                 return Position::Maybe(owner);
             }
         }
-        // More stack than can be searched: nobody knows.
+        // More stack than can be searched, or none: nobody knows.
         Position::Maybe(self.owners.first().copied().unwrap_or(0))
     }
 
-    fn note(&self, frame: &Frame, found: &mut Option<Position>) {
+    /// Notes what a frame tells; breaks the walk off when that is all there is
+    /// to know, so that a deep recursion is not walked to its end at each call.
+    fn note(&self, frame: &Frame, found: &mut Option<Position>) -> ControlFlow<()> {
         let pc = frame.pc.wrapping_sub(usize::from(frame.after_call));
-        if found.is_none() {
-            *found = match self.owner(pc) {
-                Some(owner) => Some(Position::Inside(owner)),
-                None => self.is_choosing(pc).then_some(Position::Choosing),
-            };
+        *found = match self.owner(pc) {
+            Some(owner) => Some(Position::Inside(owner)),
+            None => self.is_choosing(pc).then_some(Position::Choosing),
+        };
+        match found {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
         }
     }
 

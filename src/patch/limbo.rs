@@ -13,7 +13,7 @@
 
 use crate::memory::arena::{Arena, Slot};
 use crate::memory::process;
-use crate::threads::live::Change;
+use crate::threads::change::Change;
 use crate::threads::look::{self, Outcome, Patience};
 use crate::threads::tasks::{self, Tid};
 use crate::threads::trap;
@@ -32,6 +32,9 @@ pub(super) struct Item {
     pub(super) slots: Vec<Slot>,
     /// What else no thread may point to: not given back.
     pub(super) watched: Vec<Range<usize>>,
+    /// Where the code leads without a slot that is read on the way: whoever is
+    /// in it may come there, so that this is not given back before it.
+    pub(super) leads_to: Vec<usize>,
     /// Addresses that redirect to themselves, as the original bytes are back.
     pub(super) traps: Vec<usize>,
     /// A jump in padding, and what stood there.
@@ -60,6 +63,7 @@ impl Item {
         let about = size_of_val(&*self.code)
             + size_of_val(&*self.slots)
             + size_of_val(&*self.watched)
+            + size_of_val(&*self.leads_to)
             + size_of_val(&*self.traps);
         self.bytes() + size_of::<Self>() + about
     }
@@ -171,12 +175,7 @@ impl Limbo {
         time: Duration,
         unseen: &mut Vec<(Tid, String)>,
     ) -> io::Result<bool> {
-        let mut owners: Vec<(Range<usize>, usize)> = self.items[..round.items]
-            .iter()
-            .enumerate()
-            .flat_map(|(n, item)| item.ranges().map(move |range| (range, n)))
-            .collect();
-        owners.sort_unstable_by_key(|(range, _)| range.start);
+        let owners = owners(&self.items[..round.items]);
         let ranges: Vec<Range<usize>> = owners.iter().map(|(range, _)| range.clone()).collect();
         let patience = Patience::of(time);
         for _ in 0..LISTINGS {
@@ -220,10 +219,10 @@ impl Limbo {
     fn give_back(&mut self, round: &Round, arena: &mut Arena, swept: &mut Swept) {
         let later = self.items.split_off(round.items);
         let items = std::mem::replace(&mut self.items, later);
+        let is_held = held(&items, round);
         for (n, item) in items.into_iter().enumerate() {
-            let counted_on = item.other.as_ref().is_some_and(|other| !other.is_unused());
-            let holder = round.held.get(&n);
-            if counted_on || holder.is_some() {
+            if is_held[n] {
+                let holder = round.held.get(&n);
                 swept.held += 1;
                 swept.held_by.extend(holder);
                 self.items.push(item);
@@ -244,6 +243,44 @@ impl Limbo {
         }
         arena.trim();
     }
+}
+
+/// Which of the items a thread may be in, or come to from one that it is in.
+fn held(items: &[Item], round: &Round) -> Vec<bool> {
+    let is_counted_on = |item: &Item| item.other.as_ref().is_some_and(|o| !o.is_unused());
+    let mut held: Vec<bool> = items
+        .iter()
+        .enumerate()
+        .map(|(n, item)| is_counted_on(item) || round.held.contains_key(&n))
+        .collect();
+    let mut from: Vec<usize> = (0..items.len())
+        .filter(|&n| held[n] && !items[n].leads_to.is_empty())
+        .collect();
+    if from.is_empty() {
+        return held;
+    }
+    let owners = owners(items);
+    while let Some(n) = from.pop() {
+        for at in &items[n].leads_to {
+            let after = owners.partition_point(|(range, _)| range.start <= *at);
+            let owner = after.checked_sub(1).map(|n| &owners[n]);
+            let to = owner.filter(|(range, _)| range.contains(at)).map(|o| o.1);
+            if let Some(to) = to.filter(|&to| !std::mem::replace(&mut held[to], true)) {
+                from.push(to);
+            }
+        }
+    }
+    held
+}
+
+/// What the items are about, sorted, and which of them.
+fn owners(items: &[Item]) -> Vec<(Range<usize>, usize)> {
+    let all = items.iter().enumerate();
+    let mut owners: Vec<(Range<usize>, usize)> = all
+        .flat_map(|(n, item)| item.ranges().map(move |range| (range, n)))
+        .collect();
+    owners.sort_unstable_by_key(|(range, _)| range.start);
+    owners
 }
 
 /// Why a thread that was seen may have an address where it was not seen.

@@ -6,6 +6,7 @@
 //! - [`sites`]: all of them, found by their function's address.
 //! - [`staged`]: code that is about to be written.
 //! - [`registry`]: all sites, behind one lock; every change goes through it.
+//! - [`lock`]: that lock, which is fair.
 //! - [`handle`]: [`RawPatch`] and [`Patch`], which take a patch off when dropped.
 //! - [`transaction`]: many changes, all or none.
 //! - [`fork`]: the locks across a fork.
@@ -29,6 +30,7 @@ mod handle;
 mod inside;
 mod limbo;
 mod locate;
+mod lock;
 mod original;
 mod per_machine;
 mod per_thread;

@@ -5,6 +5,9 @@ use super::consistency::Holdout;
 use super::quiescent::{Moving, mark_those_outside};
 use super::registry::{LayerId, Registry, registry};
 use crate::Error;
+use crate::threads::tasks::Tid;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// There is one attempt: who has changed over stays so.
@@ -14,6 +17,7 @@ const ATTEMPT: u32 = 1;
 pub(super) struct Active {
     id: u64,
     moving: Moving,
+    is_complete: Arc<AtomicBool>,
 }
 
 /// Functions that change thread by thread; made by
@@ -32,6 +36,7 @@ pub(super) struct Active {
 #[must_use = "the transition is only completed when it is polled"]
 pub struct Transition {
     id: u64,
+    is_complete: Arc<AtomicBool>,
 }
 
 impl Transition {
@@ -44,7 +49,7 @@ impl Transition {
     /// [`Error::Threads`] if threads cannot be looked at, [`Error::Cancelled`] if
     /// the transition was.
     pub fn poll(&self, time: Duration) -> Result<Vec<Holdout>, Error> {
-        registry().poll(self.id, time)
+        registry().poll(self, time)
     }
 
     /// Polls until all threads have changed over, or says after `time` who has
@@ -101,13 +106,18 @@ impl Registry {
             }
         }
         moving.crossing.decide(decision::PER_THREAD, ATTEMPT);
-        self.active.push(Active { id, moving });
-        Ok(Transition { id })
+        let is_complete = Arc::new(AtomicBool::new(false));
+        self.active.push(Active {
+            id,
+            moving,
+            is_complete: Arc::clone(&is_complete),
+        });
+        Ok(Transition { id, is_complete })
     }
 
-    fn poll(&mut self, id: u64, time: Duration) -> Result<Vec<Holdout>, Error> {
-        let Some(active) = self.active.iter().find(|active| active.id == id) else {
-            return match self.completed.contains(&id) {
+    fn poll(&mut self, of: &Transition, time: Duration) -> Result<Vec<Holdout>, Error> {
+        let Some(active) = self.active.iter().find(|active| active.id == of.id) else {
+            return match of.is_complete.load(Ordering::Relaxed) {
                 true => Ok(Vec::new()),
                 false => Err(Error::Cancelled),
             };
@@ -115,10 +125,16 @@ impl Registry {
         let holdouts = mark_those_outside(&active.moving.crossing, ATTEMPT, None, time)
             .map_err(|source| Error::Threads { source })?;
         if holdouts.is_empty() {
-            self.end(id, true);
-            self.completed.insert(id);
+            self.end(of.id, true);
         }
         Ok(holdouts)
+    }
+
+    /// A thread goes on under another id, in the child of a fork.
+    pub(super) fn inherit(&mut self, from: Tid, to: Tid) {
+        for active in &self.active {
+            active.moving.crossing.states.inherit(from, to);
+        }
     }
 
     /// Ends a transition; says whether there was one.
@@ -127,6 +143,7 @@ impl Registry {
             return false;
         };
         let active = self.active.swap_remove(n);
+        active.is_complete.store(is_new, Ordering::Relaxed);
         for target in &active.moving.turns.targets {
             if let Some(site) = self.sites.get_mut(target) {
                 site.transition = None;

@@ -22,6 +22,7 @@ use crate::Error;
 use crate::machine::choice;
 use crate::threads::count::{self, Alone};
 use crate::threads::look::{self, Outcome, Patience};
+use crate::threads::own_memory;
 use crate::threads::tasks::{self, Tid};
 use crate::threads::view::Seen;
 use std::collections::{HashMap, HashSet};
@@ -52,7 +53,7 @@ impl Registry {
     ) -> Result<(), Error> {
         let moving = self.start_moving(wanted)?;
         let started = Instant::now();
-        let result = wait_for_quiescence(&moving.crossing, started + deadline);
+        let result = wait_for_quiescence(&moving.crossing, look::after(deadline));
         let done = match result {
             Ok(holdouts) if holdouts.is_empty() => Ok(()),
             Ok(inside) => Err(Error::NotQuiescent {
@@ -67,6 +68,8 @@ impl Registry {
 
     /// Leads all that is to change through choices, which choose what is old.
     pub(super) fn start_moving(&mut self, wanted: &[(LayerId, bool)]) -> Result<Moving, Error> {
+        // Without this no stack can be walked.
+        own_memory::is_readable().map_err(|source| Error::Threads { source })?;
         let turns = self.prepare_turns(wanted)?;
         let sites = turns.targets.iter().filter_map(|t| self.sites.get(t));
         let functions = Functions::of(sites);
@@ -121,6 +124,7 @@ impl Registry {
             choices: moving.choices,
         }));
         self.store.limbo.push(moving.item);
+        self.reclaim_if_due();
     }
 }
 
@@ -143,21 +147,27 @@ fn wait_for_quiescence(crossing: &Crossing, deadline: Instant) -> std::io::Resul
         holdouts.into_iter().map(recall).collect()
     };
     for attempt in 1.. {
-        crossing.decide(decision::HOLD, attempt);
+        // Twice the time: not to be met, unless this thread is held up itself.
+        crossing.hold(attempt, hold * 2);
         let until = deadline.min(Instant::now() + hold);
-        let holdouts = loop {
+        let mut holdouts = loop {
             let left = until.saturating_duration_since(Instant::now());
             let holdouts = best(mark_those_outside(crossing, attempt, Some(own), left)?);
             let is_hopeless = holdouts.iter().any(|h| h.thread == own);
-            if holdouts.is_empty() || is_hopeless {
+            let is_new = holdouts.is_empty() && crossing.decide_new(attempt);
+            if is_new || is_hopeless {
                 return Ok(holdouts);
             }
-            if Instant::now() >= until {
+            if Instant::now() >= until || !crossing.is_held(attempt) {
                 break holdouts;
             }
             std::thread::sleep(Duration::from_micros(200));
         };
         if Instant::now() >= deadline {
+            if holdouts.is_empty() {
+                let why = "a thread that waited could not wait any longer";
+                holdouts.push(Holdout::new(0, (0, Whereabouts::Unknown(why.into()))));
+            }
             return Ok(holdouts);
         }
         // Let those inside have what they are waiting for.

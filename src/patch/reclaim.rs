@@ -11,6 +11,8 @@ use std::time::Duration;
 /// Limbo (with what is kept about it) and idle sites may grow to so many bytes before they are looked at.
 const LIMBO: usize = 256 << 10;
 const IDLE: usize = 4 << 20;
+/// Choices of commits may grow to so many.
+const MUCH: usize = 8 << 20;
 
 /// How long a removal may look at threads, at first and at most.
 const TIMES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(320));
@@ -151,6 +153,13 @@ impl Registry {
             false => (self.due.time * 2).min(TIMES.1),
         };
         self.due.limbo = LIMBO.max(self.store.limbo.weight() * 5 / 4);
+    }
+
+    /// The same for a commit, whose time counts: only if a lot has gathered.
+    pub(super) fn reclaim_if_much(&mut self) {
+        if self.store.limbo.weight() > MUCH {
+            self.reclaim_if_due();
+        }
     }
 
     /// Gives up all sites that nothing patches.

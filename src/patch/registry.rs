@@ -6,6 +6,7 @@
 use super::entry::Writing;
 use super::fork;
 use super::locate::Located;
+use super::lock::{Guard, lock};
 use super::original::Originals;
 use super::per_machine;
 use super::per_thread::Active;
@@ -19,19 +20,18 @@ use crate::machine::{Rung, frame};
 use crate::memory::arena::Arena;
 use crate::symbols::{Module, module_at};
 use crate::threads::blocked;
+use crate::threads::change::Change;
 use crate::threads::count::{self, Alone};
-use crate::threads::live::{self, Change};
+use crate::threads::live;
 use crate::threads::trap;
 use midair_arch::Reason;
 use midair_arch::TargetAddress;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard};
-
-static REGISTRY: Mutex<Option<Registry>> = Mutex::new(None);
+use std::sync::Arc;
 
 pub(super) struct Registry {
     pub(super) sites: Sites,
@@ -43,18 +43,8 @@ pub(super) struct Registry {
     /// About how many sites are idle.
     pub(super) idle: usize,
     pub(super) due: Due,
-    /// Transitions under way, and those that were completed.
+    /// Transitions under way.
     pub(super) active: Vec<Active>,
-    pub(super) completed: HashSet<u64>,
-}
-
-/// The registry's lock, whatever is behind it.
-pub(super) type Guard = MutexGuard<'static, Option<Registry>>;
-
-pub(super) fn lock() -> Guard {
-    REGISTRY
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// The registry, locked.
@@ -72,7 +62,6 @@ pub(super) fn registry() -> Locked {
         idle: 0,
         due: Due::new(),
         active: Vec::new(),
-        completed: HashSet::new(),
     });
     Locked(guard)
 }
@@ -412,8 +401,8 @@ fn put_back(changes: &[Change], alone: &Alone) -> io::Result<()> {
         .iter()
         .rev()
         .map(|c| Change {
-            old: c.new.clone(),
-            new: c.old.clone(),
+            old: c.new,
+            new: c.old,
             ..c.clone()
         })
         .collect();

@@ -219,7 +219,7 @@ impl Site {
         read_byte(place) == rung.existing[0]
             && self
                 .entry_bytes(self.entry)
-                .is_ok_and(|written| written != rung.existing[..rung.written])
+                .is_ok_and(|written| *written != rung.existing[..rung.written])
             && (1..rung.written).all(|n| read_byte(place + n) == rung.existing[n])
     }
 

@@ -18,6 +18,7 @@ use super::machine::{LR, without_signature};
 use super::own_memory;
 use super::registers::{PC, Registers, SP};
 use std::cell::RefCell;
+use std::ops::ControlFlow;
 
 /// Where a walk reads a stack.
 pub(crate) trait Memory {
@@ -79,6 +80,8 @@ pub(crate) struct Frame {
 pub(crate) enum End {
     /// All frames were seen.
     Complete,
+    /// Whoever was shown them had seen enough.
+    Stopped,
     /// The frames seen are right; what is above `sp` is unknown.
     UnknownFrom {
         /// Where the code of the last frame is.
@@ -98,23 +101,29 @@ pub(crate) fn walk(
     call_frames: &dyn CallFrames,
     memory: &dyn Memory,
     start: Registers,
-    each: impl FnMut(&Frame),
+    mut each: impl FnMut(&Frame),
 ) -> End {
-    walk_from(call_frames, memory, start, false, each)
+    walk_from(call_frames, memory, start, false, |frame| {
+        each(frame);
+        ControlFlow::Continue(())
+    })
 }
 
-/// [`walk`] from a frame whose program counter may be a return address.
+/// [`walk`] from a frame whose program counter may be a return address; it ends
+/// early if `each` says so.
 pub(crate) fn walk_from(
     call_frames: &dyn CallFrames,
     memory: &dyn Memory,
     start: Registers,
     mut after_call: bool,
-    mut each: impl FnMut(&Frame),
+    mut each: impl FnMut(&Frame) -> ControlFlow<()>,
 ) -> End {
     let mut registers = start;
     for _ in 0..FRAMES {
         let (pc, sp) = (registers.pc(), registers.sp());
-        each(&Frame { pc, sp, after_call });
+        if each(&Frame { pc, sp, after_call }).is_break() {
+            return End::Stopped;
+        }
         let gap = match call_frames.caller(&registers, after_call, memory) {
             Step::Outermost => return End::Complete,
             Step::Caller(caller)

@@ -17,7 +17,7 @@
 
 use super::answer::Info;
 use super::front;
-use super::system_call::{process_id, system_call, thread_id, wait_while, wake_all};
+use super::system_call::{monotonic, process_id, system_call, thread_id, wait_while, wake_all};
 use super::tasks::{self, Tid};
 use std::fmt;
 use std::io;
@@ -102,7 +102,7 @@ pub(super) fn answer(info: &Info) -> bool {
     // A late one finds another ticket, or none.
     while CURRENT.load(Ordering::SeqCst) == ticket {
         HELD[slot].store(u64::from(ticket), Ordering::SeqCst);
-        wait_while(&CURRENT, ticket);
+        wait_while(&CURRENT, ticket, u64::MAX);
     }
     true
 }
@@ -311,12 +311,7 @@ fn close(file: usize) {
 
 /// Time since some moment.
 fn now() -> Duration {
-    let mut time = [0_u64; 2];
-    let clock = libc::CLOCK_MONOTONIC as usize;
-    let arguments = [clock, time.as_mut_ptr() as usize, 0, 0, 0, 0];
-    // SAFETY: `time` has room for a timespec.
-    let _ = unsafe { system_call(libc::SYS_clock_gettime, arguments) };
-    Duration::new(time[0], time[1] as u32)
+    Duration::from_nanos(monotonic())
 }
 
 fn sleep(time: Duration) {

@@ -41,11 +41,17 @@ impl Patience {
     /// No EINTR, and up to 64 MB of stack.
     pub(crate) fn of(time: Duration) -> Self {
         Self {
-            until: Instant::now() + time,
+            until: after(time),
             restless: None,
             deepest: 64 << 20,
         }
     }
+}
+
+/// The moment after so much time; more than a clock can count is a year.
+pub(crate) fn after(time: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    Instant::now() + time.min(YEAR)
 }
 
 /// What a look at a thread gave.

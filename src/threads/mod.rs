@@ -22,6 +22,7 @@
 mod answer;
 mod ask;
 pub(crate) mod blocked;
+pub(crate) mod change;
 pub(crate) mod count;
 mod emulated;
 pub(crate) mod frames;

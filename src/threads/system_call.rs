@@ -5,6 +5,7 @@
 
 use std::arch::asm;
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::AtomicU32;
 
 /// Makes a system call; an error is the kernel's number.
@@ -108,12 +109,49 @@ pub(crate) fn thread_id() -> usize {
     unsafe { system_call(libc::SYS_gettid, [0; 6]) }.unwrap_or(0)
 }
 
-/// Waits until `word` is woken, if it says `now` still. May return early.
-pub(crate) fn wait_while(word: &AtomicU32, now: u32) {
+/// Waits until `word` is woken, if it says `now` still. May return early; false
+/// says that it is later than `until`, in nanoseconds of the monotonic clock.
+pub(crate) fn wait_while(word: &AtomicU32, now: u32, until: u64) -> bool {
     let at = std::ptr::from_ref(word) as usize;
-    let wait = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as usize;
-    // SAFETY: the word outlives the call; without a timeout.
-    let _ = unsafe { system_call(libc::SYS_futex, [at, wait, now as usize, 0, 0, 0]) };
+    let wait = (libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG) as usize;
+    let until = libc::timespec {
+        tv_sec: (until / 1_000_000_000) as libc::time_t,
+        tv_nsec: (until % 1_000_000_000) as libc::c_long,
+    };
+    let until = &raw const until as usize;
+    let any = libc::FUTEX_BITSET_MATCH_ANY as u32 as usize;
+    // SAFETY: the word and the time outlive the call.
+    let waited = unsafe { system_call(libc::SYS_futex, [at, wait, now as usize, until, 0, any]) };
+    waited != Err(libc::ETIMEDOUT)
+}
+
+/// Nanoseconds of the monotonic clock.
+pub(crate) fn monotonic() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let clock = libc::CLOCK_MONOTONIC as usize;
+    let place = &raw mut time as usize;
+    // SAFETY: `time` has room for the answer.
+    let _ = unsafe { system_call(libc::SYS_clock_gettime, [clock, place, 0, 0, 0, 0]) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// The alternate signal stack, if the calling thread is on it. (One that is
+/// disarmed while it is in use, SS_AUTODISARM, is not known.)
+pub(crate) fn alternate_stack_in_use() -> Option<Range<usize>> {
+    let mut stack = libc::stack_t {
+        ss_sp: std::ptr::null_mut(),
+        ss_flags: 0,
+        ss_size: 0,
+    };
+    let place = &raw mut stack as usize;
+    // SAFETY: asks only; `stack` has room for the answer.
+    let asked = unsafe { system_call(libc::SYS_sigaltstack, [0, place, 0, 0, 0, 0]) };
+    let start = stack.ss_sp as usize;
+    let in_use = asked.is_ok() && stack.ss_flags & libc::SS_ONSTACK != 0;
+    in_use.then_some(start..start + stack.ss_size)
 }
 
 /// Wakes all that wait for `word`.

@@ -2,7 +2,7 @@
 //!
 //! What [`tabled`] makes is one entry for a whole range of code, made once. Its
 //! rules are DWARF expressions (DWARF 5, 6.4 and 2.5): they take the program
-//! counter, look up one byte for it, with that byte a [`FrameState`], and from
+//! counter, look up one byte for it, with that byte a [`FrameState`](super::frame::FrameState), and from
 //! that the CFA, the return address and the registers. So code may come and go
 //! in the range with nothing registered anew: only the table changes.
 //!

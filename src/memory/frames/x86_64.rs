@@ -6,16 +6,14 @@
 //! the [`FrameState`] there. A patch only writes its states, before anything
 //! leads to its code; the unwinder is told nothing anew.
 //!
-//! The unwinder is libgcc's, the one that Rust's standard library is linked to:
-//! panics, `std::backtrace`, C++ exceptions and `_Unwind_Backtrace` go through
-//! it. A debugger reads files and does not see this.
+//! How it is told is the business of [`super::unwinder`]. A debugger reads files
+//! and does not see this.
 
 use super::super::layout::{map_anywhere, page_size, unmap};
+use super::super::unwinder::{HEADER, announce, header, withdraw};
 use midair_arch::x86_64::eh_frame::{self, Tabled};
 use midair_arch::x86_64::frame::{FrameState, Frames};
-use std::ffi::c_void;
 use std::io;
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// States that a table can hold; more are unknown.
@@ -49,11 +47,15 @@ impl FrameTable {
             numbers: at as u64,
             states: table.states() as u64,
         });
-        let place = table.states() + STATES * size_of::<u64>();
-        debug_assert!(place + section.len() <= at + Self::bytes(table.code.len()));
+        let header_at = table.states() + STATES * size_of::<u64>();
+        let section = with_header(header_at, &section);
+        debug_assert!(header_at + section.len() <= at + Self::bytes(table.code.len()));
         // SAFETY: it fits behind the states, in pages mapped just now.
-        unsafe { std::ptr::copy_nonoverlapping(section.as_ptr(), place as *mut u8, section.len()) };
-        announce(place, table.code.start);
+        unsafe {
+            let to = header_at as *mut u8;
+            std::ptr::copy_nonoverlapping(section.as_ptr(), to, section.len());
+        }
+        announce(table.code.clone(), header_at);
         table.announced = true;
         Ok(table)
     }
@@ -74,7 +76,7 @@ impl FrameTable {
     /// The unwinder is told that the code is gone, before it is.
     pub(crate) fn close(&mut self) {
         if std::mem::take(&mut self.announced) {
-            withdraw(self.states() + STATES * size_of::<u64>());
+            withdraw(self.code.clone());
             unmap(self.at, Self::bytes(self.code.len()));
         }
     }
@@ -136,64 +138,40 @@ impl FrameTable {
 }
 
 /// A page of gates, announced: all its code leaves the stack as it is.
-pub(crate) struct AnnouncedPage(Box<[u64]>);
+pub(crate) struct AnnouncedPage {
+    code: Range<usize>,
+    /// Read by unwinders, as long as the page is announced.
+    _section: Box<[u64]>,
+}
 
 impl AnnouncedPage {
     pub(crate) fn new(code: Range<usize>) -> Self {
         let section = eh_frame::called(code.start as u64, code.len() as u64);
         // Unwinders read it by words.
-        let words = section.chunks(8).map(|bytes| {
-            let mut word = [0; 8];
-            word[..bytes.len()].copy_from_slice(bytes);
-            u64::from_le_bytes(word)
-        });
-        let section: Box<[u64]> = words.collect();
-        announce(section.as_ptr() as usize, code.start);
-        Self(section)
+        let mut words = vec![0_u64; (HEADER + section.len()).div_ceil(8)].into_boxed_slice();
+        let at = words.as_ptr() as usize;
+        let bytes = with_header(at, &section);
+        for (word, bytes) in words.iter_mut().zip(bytes.chunks(8)) {
+            let mut whole = [0; 8];
+            whole[..bytes.len()].copy_from_slice(bytes);
+            *word = u64::from_le_bytes(whole);
+        }
+        announce(code.clone(), at);
+        Self {
+            code,
+            _section: words,
+        }
     }
 
     /// The unwinder is told that the code is gone, before it is.
     pub(crate) fn close(&self) {
-        withdraw(self.0.as_ptr() as usize);
+        withdraw(self.code.clone());
     }
 }
 
-unsafe extern "C" {
-    fn __register_frame(section: *const c_void);
-    fn __deregister_frame(section: *const c_void);
-    fn _Unwind_Find_FDE(pc: *const c_void, bases: *mut [usize; 3]) -> *const c_void;
-}
-
-/// Makes the section at `section`, about the code at `code`, known.
-fn announce(section: usize, code: usize) {
-    without_signals(|| {
-        let mut bases = [0; 3];
-        // SAFETY: a whole section with its end, which stays until it is
-        // withdrawn.
-        unsafe {
-            __register_frame(section as *const c_void);
-            // libgcc 12 and older sort and allocate at the first look-up, which
-            // may be in a signal handler. That is now, then.
-            _Unwind_Find_FDE(code as *const c_void, &mut bases);
-        }
-    });
-}
-
-fn withdraw(section: usize) {
-    // SAFETY: announced before, and only once withdrawn.
-    without_signals(|| unsafe { __deregister_frame(section as *const c_void) });
-}
-
-/// A handler that unwinds would wait for the unwinder's lock for good.
-fn without_signals(f: impl FnOnce()) {
-    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
-    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: both are sets; the first is filled here, the second by the call.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-    }
-    f();
-    // SAFETY: filled above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+/// A section that will stand at `at`, behind the header that leads to it.
+fn with_header(at: usize, section: &[u8]) -> Vec<u8> {
+    let mut bytes = header(at + HEADER).to_vec();
+    bytes.extend(section);
+    bytes
 }

@@ -73,18 +73,49 @@ impl Saved {
 }
 
 /// Asks [`choose`] and goes where it says, with every register and flag as it
-/// was. (Of vector registers the lower 128 bits: no code here is compiled to
-/// touch more.)
+/// was; also vector registers of any width, of which libc's `memcpy` uses many.
 #[unsafe(naked)]
 #[unsafe(link_section = "midair_choice")]
 pub(in super::super) extern "C" fn dispatch() {
     core::arch::naked_asm!(
-        "pushfq",
-        "push rax", "push rcx", "push rdx", "push rbx", "push rsi", "push rdi",
-        "push r8", "push r9", "push r10", "push r11",
-        "push r12", "push r13", "push r14", "push r15", "push rbp",
-        "mov rbp, rsp",
+        // To an unwinder this is called by the patched function's caller: what
+        // the choice has pushed will be the destination, and is no frame.
+        ".cfi_startproc",
+        ".cfi_def_cfa_offset {red_zone} + 16",
+        "pushfq", ".cfi_adjust_cfa_offset 8",
+        "push rax", ".cfi_adjust_cfa_offset 8", "push rcx", ".cfi_adjust_cfa_offset 8",
+        "push rdx", ".cfi_adjust_cfa_offset 8",
+        "push rbx", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset rbx, 0",
+        "push rsi", ".cfi_adjust_cfa_offset 8", "push rdi", ".cfi_adjust_cfa_offset 8",
+        "push r8", ".cfi_adjust_cfa_offset 8", "push r9", ".cfi_adjust_cfa_offset 8",
+        "push r10", ".cfi_adjust_cfa_offset 8", "push r11", ".cfi_adjust_cfa_offset 8",
+        "push r12", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset r12, 0",
+        "push r13", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset r13, 0",
+        "push r14", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset r14, 0",
+        "push r15", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset r15, 0",
+        "push rbp", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset rbp, 0",
+        "mov rbp, rsp", ".cfi_def_cfa_register rbp",
         "cld",
+        "mov rcx, [rip + {bytes}]",
+        "test rcx, rcx",
+        "jz 2f",
+        "sub rsp, rcx",
+        "and rsp, -64",
+        // The header says what is saved, and starts from zero.
+        "xor eax, eax",
+        "mov [rsp+512], rax", "mov [rsp+520], rax", "mov [rsp+528], rax",
+        "mov [rsp+536], rax", "mov [rsp+544], rax", "mov [rsp+552], rax",
+        "mov [rsp+560], rax", "mov [rsp+568], rax",
+        "mov eax, [rip + {components}]",
+        "xor edx, edx",
+        "xsave64 [rsp]",
+        "mov rdi, rbp",
+        "call {choose}",
+        "mov eax, [rip + {components}]",
+        "xor edx, edx",
+        "xrstor64 [rsp]",
+        "jmp 3f",
+        "2:",
         "and rsp, -16",
         "sub rsp, 256",
         "movups [rsp], xmm0", "movups [rsp+16], xmm1",
@@ -105,13 +136,66 @@ pub(in super::super) extern "C" fn dispatch() {
         "movups xmm10, [rsp+160]", "movups xmm11, [rsp+176]",
         "movups xmm12, [rsp+192]", "movups xmm13, [rsp+208]",
         "movups xmm14, [rsp+224]", "movups xmm15, [rsp+240]",
-        "mov rsp, rbp",
-        "pop rbp", "pop r15", "pop r14", "pop r13", "pop r12",
-        "pop r11", "pop r10", "pop r9", "pop r8",
-        "pop rdi", "pop rsi", "pop rbx", "pop rdx", "pop rcx", "pop rax",
-        "popfq",
+        "3:",
+        "mov rsp, rbp", ".cfi_def_cfa_register rsp",
+        "pop rbp", ".cfi_adjust_cfa_offset -8", ".cfi_restore rbp",
+        "pop r15", ".cfi_adjust_cfa_offset -8", ".cfi_restore r15",
+        "pop r14", ".cfi_adjust_cfa_offset -8", ".cfi_restore r14",
+        "pop r13", ".cfi_adjust_cfa_offset -8", ".cfi_restore r13",
+        "pop r12", ".cfi_adjust_cfa_offset -8", ".cfi_restore r12",
+        "pop r11", ".cfi_adjust_cfa_offset -8", "pop r10", ".cfi_adjust_cfa_offset -8",
+        "pop r9", ".cfi_adjust_cfa_offset -8", "pop r8", ".cfi_adjust_cfa_offset -8",
+        "pop rdi", ".cfi_adjust_cfa_offset -8", "pop rsi", ".cfi_adjust_cfa_offset -8",
+        "pop rbx", ".cfi_adjust_cfa_offset -8", ".cfi_restore rbx",
+        "pop rdx", ".cfi_adjust_cfa_offset -8", "pop rcx", ".cfi_adjust_cfa_offset -8",
+        "pop rax", ".cfi_adjust_cfa_offset -8",
+        "popfq", ".cfi_adjust_cfa_offset -8",
         "ret {red_zone}",
+        ".cfi_endproc",
         choose = sym choose,
+        bytes = sym vectors::BYTES,
+        components = sym vectors::COMPONENTS,
         red_zone = const RED_ZONE,
     )
+}
+
+/// What [`dispatch`] saves of the vector registers.
+pub(super) mod vectors {
+    use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+    use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+    /// Bytes of an XSAVE area for them; 0 where there is no XSAVE, and so
+    /// nothing wider than 128 bits.
+    pub(super) static BYTES: AtomicUsize = AtomicUsize::new(0);
+    /// Which state components they are: SSE, AVX, and the three of AVX-512.
+    pub(super) static COMPONENTS: AtomicU32 = AtomicU32::new(0);
+
+    const VECTORS: u64 = 0b1110_0110;
+    const OSXSAVE: u32 = 1 << 27;
+    /// Of the area that every processor has: the legacy part and the header.
+    const LEAST: usize = 576;
+
+    /// Asks the processor, once.
+    pub(in super::super) fn measure() {
+        if BYTES.load(Ordering::Acquire) != 0 || __cpuid(1).ecx & OSXSAVE == 0 {
+            return;
+        }
+        // SAFETY: the system uses XSAVE.
+        let components = unsafe { enabled() } & VECTORS;
+        // Each says how long it is and where it is.
+        let end = |n: u32| {
+            let leaf = __cpuid_count(0xd, n);
+            (leaf.eax + leaf.ebx) as usize
+        };
+        let ends = (2..8).filter(|n| components & 1 << n != 0).map(end);
+        let bytes = ends.fold(LEAST, usize::max);
+        COMPONENTS.store(components as u32, Ordering::Release);
+        BYTES.store(bytes, Ordering::Release);
+    }
+
+    #[target_feature(enable = "xsave")]
+    unsafe fn enabled() -> u64 {
+        // SAFETY: register 0 is there where XSAVE is.
+        unsafe { _xgetbv(0) }
+    }
 }

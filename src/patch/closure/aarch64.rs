@@ -12,11 +12,15 @@ use std::arch::naked_asm;
 /// thunk, with every register that can carry an argument as it was: x0 to x8, and
 /// all of v0 to v7.
 #[unsafe(naked)]
+// Whoever is here is about to enter a closure: `choosing` knows.
+#[unsafe(link_section = "midair_choice")]
 extern "C" fn dispatch() {
     naked_asm!(
+        ".cfi_startproc",
         // A landing pad: the stub gets here by an indirect branch.
         "hint #34",
-        "stp x29, x30, [sp, #-224]!",
+        "stp x29, x30, [sp, #-224]!", ".cfi_def_cfa_offset 224",
+        ".cfi_offset x29, -224", ".cfi_offset x30, -216",
         "mov x29, sp",
         "stp x0, x1, [sp, #16]",
         "stp x2, x3, [sp, #32]",
@@ -38,9 +42,11 @@ extern "C" fn dispatch() {
         "ldp x4, x5, [sp, #48]",
         "ldp x2, x3, [sp, #32]",
         "ldp x0, x1, [sp, #16]",
-        "ldp x29, x30, [sp], #224",
+        "ldp x29, x30, [sp], #224", ".cfi_def_cfa_offset 0",
+        ".cfi_restore x29", ".cfi_restore x30",
         "ldr x16, [x17]",
         "br x16",
+        ".cfi_endproc",
         push = sym push_context,
     )
 }

@@ -6,6 +6,8 @@ use midair_arch::x86_64::jumps;
 /// Pushes the context in r11 for the calling thread and goes on to its thunk,
 /// with every register that can carry an argument as it was.
 #[unsafe(naked)]
+// Whoever is here is about to enter a closure: `choosing` knows.
+#[unsafe(link_section = "midair_choice")]
 extern "C" fn dispatch() {
     core::arch::naked_asm!(
         ".cfi_startproc",

@@ -4,7 +4,8 @@
 
 use super::super::locate::read_byte;
 use crate::memory::arena::Arena;
-use midair_arch::aarch64::{BREAKPOINT, Rung, WORD, jumps};
+use crate::threads::change::Few;
+use midair_arch::aarch64::{BREAKPOINT, JUMP, Rung, WORD, jumps};
 use midair_arch::{Reason, TargetAddress};
 use std::ops::Range;
 
@@ -32,14 +33,19 @@ pub(in super::super) fn place_gate(_: &Rung, _: &mut Arena) -> Option<usize> {
     None
 }
 
+/// The entry's bytes that lead to `gate`.
+pub(in super::super) fn entry_bytes(rung: &Rung, gate: usize) -> Option<Few> {
+    Some(Few::first(rung.written, &rung.entry_bytes(gate as u64)?))
+}
+
 /// The entry's bytes that lead to `destination` without a gate, if it is in
 /// reach.
-pub(in super::super) fn straight(rung: &Rung, destination: usize) -> Option<Vec<u8>> {
-    Some(jumps::near(rung.place.get(), destination as u64)?.to_vec())
+pub(in super::super) fn straight(rung: &Rung, destination: usize) -> Option<[u8; JUMP]> {
+    jumps::near(rung.place.get(), destination as u64)
 }
 
 /// Nothing is put into padding.
-pub(in super::super) fn padding_jump(_: &Rung, _: usize) -> Option<(TargetAddress, Vec<u8>)> {
+pub(in super::super) fn padding_jump(_: &Rung, _: usize) -> Option<(TargetAddress, Few)> {
     None
 }
 

@@ -3,6 +3,7 @@
 
 use super::super::locate::read_byte;
 use crate::memory::arena::Arena;
+use crate::threads::change::Few;
 use midair_arch::x86_64::{Byte, INT3, JUMP, Rung, Strategy, jumps};
 use midair_arch::{Reason, TargetAddress};
 use std::ops::Range;
@@ -50,16 +51,26 @@ pub(in super::super) fn place_gate(rung: &Rung, arena: &mut Arena) -> Option<usi
     arena.punned(end, rung.pattern, jumps::GATE).ok()
 }
 
+/// The entry's bytes that lead to `gate`.
+pub(in super::super) fn entry_bytes(rung: &Rung, gate: usize) -> Option<Few> {
+    let first = |bytes: &[u8]| Few::first(rung.written, bytes);
+    Some(match rung.strategy {
+        Strategy::Breakpoint | Strategy::ShortJump => first(&rung.entry_bytes(gate as u64)?),
+        // Without memory of its own: transactions have thousands.
+        _ => first(&jumps::near(rung.place.get(), gate as u64)?),
+    })
+}
+
 /// The entry's bytes that lead to `destination` without a gate, if it is in
 /// reach.
-pub(in super::super) fn straight(rung: &Rung, destination: usize) -> Option<Vec<u8>> {
-    Some(jumps::near(rung.place.get(), destination as u64)?.to_vec())
+pub(in super::super) fn straight(rung: &Rung, destination: usize) -> Option<[u8; JUMP]> {
+    jumps::near(rung.place.get(), destination as u64)
 }
 
 /// The `jmp rel32` in padding that a short jump leads to, and where it stands.
-pub(in super::super) fn padding_jump(rung: &Rung, gate: usize) -> Option<(TargetAddress, Vec<u8>)> {
+pub(in super::super) fn padding_jump(rung: &Rung, gate: usize) -> Option<(TargetAddress, Few)> {
     let jump = jumps::near(rung.jump.get(), gate as u64)?;
-    Some((rung.jump, jump.to_vec()))
+    Some((rung.jump, Few::first(JUMP, &jump)))
 }
 
 /// Whether the byte at `offset` from `at` is, or is part of, a breakpoint.

@@ -19,8 +19,8 @@
 //! it comes to the function at once, it fetches the old instruction or the new
 //! one, as on every known core, which the architecture does not promise.
 
-use super::Change;
 use crate::memory::write::{Writable, Writer};
+use crate::threads::change::Change;
 use crate::threads::count::Alone;
 use crate::threads::{hold, sync};
 use midair_arch::aarch64::{BREAKPOINT, is_exchangeable};
@@ -86,7 +86,7 @@ pub(crate) unsafe fn apply(changes: &[Change], alone: &Alone) -> io::Result<()> 
     let stores: Option<Vec<(usize, u32)>> = changes
         .iter()
         .map(|change| {
-            let is_one = change.boundaries.is_empty();
+            let is_one = change.boundaries().next().is_none();
             Some((change.at, word(&change.new).filter(|_| is_one)?))
         })
         .collect();

@@ -21,8 +21,8 @@
 //!
 //! Taking a patch off is the same with the old bytes.
 
-use super::Change;
 use crate::memory::write::{Writable, Writer};
+use crate::threads::change::Change;
 use crate::threads::count::Alone;
 use crate::threads::{sync, trap};
 use midair_arch::x86_64::INT3;
@@ -33,29 +33,6 @@ const WORD: usize = 8;
 /// From so many places on it is cheaper to make their pages writable than to
 /// write to each through the kernel.
 const MANY: usize = 8;
-
-impl Change {
-    /// Whether a trap stands at each boundary, before or after.
-    fn traps_at_boundaries(&self) -> bool {
-        let traps = |&at: &usize| self.old[at] == INT3 || self.new[at] == INT3;
-        self.boundaries.iter().all(traps)
-    }
-
-    /// Whether a thread may trap because of it.
-    pub(crate) fn may_trap(&self) -> bool {
-        let is_whole = self.word().is_some() && self.boundaries.is_empty();
-        let has_trap = [&self.old, &self.new]
-            .iter()
-            .any(|bytes| bytes.first() == Some(&INT3));
-        !self.unreached && (!is_whole || has_trap)
-    }
-
-    /// The aligned word that all bytes lie in, if there is one.
-    fn word(&self) -> Option<usize> {
-        let word = self.at & !(WORD - 1);
-        (self.at + self.new.len() <= word + WORD).then_some(word)
-    }
-}
 
 /// Makes all `changes`, while other threads run.
 ///
@@ -180,7 +157,7 @@ unsafe fn apply_by_steps(pen: &Pen, changes: &[&Change]) -> io::Result<()> {
     }
     sync::cores()?;
     for change in changes {
-        for &boundary in &change.boundaries {
+        for boundary in change.boundaries() {
             put(change, boundary, INT3)?;
         }
     }
@@ -194,7 +171,7 @@ unsafe fn apply_by_steps(pen: &Pen, changes: &[&Change]) -> io::Result<()> {
     }
     sync::cores()?;
     for change in changes {
-        for &boundary in &change.boundaries {
+        for boundary in change.boundaries() {
             if change.new[boundary] != INT3 {
                 put(change, boundary, change.new[boundary])?;
             }
@@ -207,15 +184,12 @@ unsafe fn apply_by_steps(pen: &Pen, changes: &[&Change]) -> io::Result<()> {
 }
 
 /// The runs of bytes that are neither the head nor a boundary.
-fn runs_between_boundaries(change: &Change) -> Vec<(usize, usize)> {
-    let mut runs = Vec::new();
+fn runs_between_boundaries(change: &Change) -> impl Iterator<Item = (usize, usize)> + '_ {
     let mut first = 1;
-    let stops = change.boundaries.iter().copied().chain([change.new.len()]);
-    for stop in stops {
-        if stop > first {
-            runs.push((first, stop));
-        }
+    let stops = change.boundaries().chain([change.new.len()]);
+    stops.filter_map(move |stop| {
+        let run = (first, stop);
         first = stop + 1;
-    }
-    runs
+        (run.0 < run.1).then_some(run)
+    })
 }

@@ -104,7 +104,7 @@ pub(crate) fn is_after_call(at: usize) -> bool {
     let mut before = [0; 7];
     let have = own_memory::read(at.wrapping_sub(7), &mut before);
     if have < before.len() {
-        return false;
+        return true; // not to be told
     }
     // e8 rel32
     if before[2] == 0xe8 {
