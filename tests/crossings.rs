@@ -67,7 +67,10 @@ fn commit(consistency: Consistency) -> (Vec<RawPatch>, Option<Transition>) {
         .patch_raw(inner as Number as *const (), |_| new_inner as Number as _);
     // SAFETY: of the same types; nobody relies on the results.
     let committed = unsafe { transaction.commit(consistency) }.unwrap();
-    (committed.patches.into_iter().collect(), committed.transition)
+    (
+        committed.patches.into_iter().collect(),
+        committed.transition,
+    )
 }
 
 fn wait_for(flag: impl Fn() -> bool) {
