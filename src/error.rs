@@ -179,10 +179,8 @@ impl std::error::Error for Error {
 
 impl From<Blocked> for Error {
     fn from(e: Blocked) -> Self {
-        match e {
-            Blocked::By { thread, why } => Self::TrapBlocked { thread, why },
-            Blocked::Unreadable(source) => Self::Threads { source },
-        }
+        let Blocked { thread, why } = e;
+        Self::TrapBlocked { thread, why }
     }
 }
 
