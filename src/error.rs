@@ -3,6 +3,8 @@
 use crate::patch::Holdout;
 use crate::symbols::SymbolError;
 use crate::threads::blocked::Blocked;
+#[cfg(target_arch = "aarch64")]
+use crate::threads::hold::NotHeld;
 use midair_arch::Refusal;
 use std::fmt;
 use std::io;
@@ -54,6 +56,12 @@ pub enum Error {
         thread: i32,
         /// Why it could not be made to.
         why: String,
+    },
+    /// Threads that run did not stop for the moment in which an instruction is
+    /// exchanged (aarch64). Nothing has changed.
+    NotHeld {
+        /// The ids of the threads.
+        threads: Vec<i32>,
     },
     /// The function is part of a [`Transition`](crate::Transition) that is not
     /// complete.
@@ -138,6 +146,11 @@ impl fmt::Display for Error {
                 "thread {thread} blocks SIGTRAP and would be killed by a patch: {why}; unblock the \
                  signal there"
             ),
+            Self::NotHeld { threads } => write!(
+                f,
+                "threads {threads:?} run and could not be held while an instruction is exchanged; \
+                 unblock all signals there, or see allow_unsanctioned_stores"
+            ),
             Self::InTransition { target } => write!(
                 f,
                 "the function at {target:#x} is part of a transition that is not complete; wait \
@@ -174,6 +187,20 @@ impl std::error::Error for Error {
             }
             _ => None,
         }
+    }
+}
+
+impl Error {
+    /// Why code was not written; `put_back` undoes what was written, or says why
+    /// not.
+    pub(crate) fn writing(source: io::Error, put_back: impl FnOnce() -> Option<io::Error>) -> Self {
+        #[cfg(target_arch = "aarch64")]
+        if let Some(NotHeld { threads }) = source.get_ref().and_then(|e| e.downcast_ref()) {
+            let threads = threads.clone();
+            return Self::NotHeld { threads };
+        }
+        let also = put_back();
+        Self::Write { source, also }
     }
 }
 

@@ -32,14 +32,22 @@
 //! processes; work as non-root on a kernel that forbids both `/proc/self/mem`
 //! and writable code. `ARCHITECTURE.md` tells how it works.
 
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!("midair patches x86-64 and aarch64");
+
 mod error;
 mod memory;
 mod patch;
 pub mod symbols;
 mod threads;
 
+#[cfg(target_arch = "aarch64")]
+use midair_arch::aarch64 as machine;
+#[cfg(target_arch = "x86_64")]
+use midair_arch::x86_64 as machine;
+
 pub use error::Error;
-pub use midair_arch::x86_64::{Displaced, Line, Strategy, disassemble};
+pub use machine::{Displaced, Line, Strategy, disassemble};
 pub use midair_arch::{Reason, Refusal};
 pub use patch::{
     Closure, Committed, Consistency, FnPtr, Holdout, ImageSurroundings, Patch, Patches,
@@ -48,3 +56,5 @@ pub use patch::{
     stats, unpatch_all,
 };
 pub use symbols::{Symbol, SymbolError, SymbolKind, symbol, symbols};
+#[cfg(target_arch = "aarch64")]
+pub use threads::live::allow_unsanctioned_stores;

@@ -57,7 +57,13 @@ fn a_patch_made_alone_is_removed_and_made_again_among_threads() {
             });
         }
         drop(patch);
-        for _ in 0..2_000 {
+        // On aarch64 each holds the threads twice.
+        let cycles = if cfg!(target_arch = "aarch64") {
+            50
+        } else {
+            2_000
+        };
+        for _ in 0..cycles {
             // SAFETY: as above.
             drop(unsafe { midair::patch(target as Number, replacement as Number) }.unwrap());
         }
@@ -160,11 +166,12 @@ fn functions_that_others_jump_into_are_patched_all_the_same() {
 }
 
 fn main() {
-    let tests: [(&str, fn()); 4] = [
+    let tests: &[(&str, fn())] = &[
         (
             "a_straight_jump_is_turned_off_led_elsewhere_and_stacked_upon",
             a_straight_jump_is_turned_off_led_elsewhere_and_stacked_upon,
         ),
+        #[cfg(target_arch = "x86_64")]
         (
             "a_patch_across_words_made_alone_is_removed_among_threads",
             a_patch_across_words_made_alone_is_removed_among_threads,
@@ -178,7 +185,7 @@ fn main() {
             a_patch_made_alone_is_removed_and_made_again_among_threads,
         ),
     ];
-    for (name, test) in &tests {
+    for (name, test) in tests {
         test(); // a panic ends the program with an error
         println!("test {name} ... ok");
     }

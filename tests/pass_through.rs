@@ -16,10 +16,10 @@ use std::time::Instant;
 /// One library at a time: they share libc and the processor.
 static ALONE: Mutex<()> = Mutex::new(());
 
-const STUB: usize = 32;
+const STUB: usize = 48;
 
-/// Executable memory for stubs: `mov byte [rip+…], 1; jmp [rip+…]`, which
-/// change no register and no flag.
+/// Executable memory for stubs. They change no flag and no register that a
+/// function may read ([`stub`]).
 struct Stubs {
     code: *mut u8,
     seen: *mut u8,
@@ -52,13 +52,11 @@ impl Stubs {
         let at = self.code.wrapping_add(self.used * STUB);
         let seen = self.seen.wrapping_add(self.used);
         self.used += 1;
-        let mut code = vec![0xc6, 0x05];
-        code.extend((seen as i64 - (at as i64 + 7)).to_le_bytes()[..4].iter());
-        code.push(1);
-        code.extend([0xff, 0x25, 0, 0, 0, 0]);
-        code.extend((original as u64).to_le_bytes());
+        let code = stub(at as i64, seen as i64, original as u64);
+        assert!(code.len() <= STUB);
         // SAFETY: a place of its own in the stubs' memory.
         unsafe { std::ptr::copy_nonoverlapping(code.as_ptr(), at, code.len()) };
+        clear_cache(at, code.len());
         at.cast()
     }
 
@@ -72,6 +70,45 @@ impl Stubs {
     fn forget(&self) {
         // SAFETY: one byte for each stub.
         unsafe { std::ptr::write_bytes(self.seen, 0, self.used) };
+    }
+}
+
+/// `mov byte [rip+…], 1; jmp [rip+…]`.
+#[cfg(target_arch = "x86_64")]
+fn stub(at: i64, seen: i64, original: u64) -> Vec<u8> {
+    let mut code = vec![0xc6, 0x05];
+    code.extend((seen - (at + 7)).to_le_bytes()[..4].iter());
+    code.push(1);
+    code.extend([0xff, 0x25, 0, 0, 0, 0]);
+    code.extend(original.to_le_bytes());
+    code
+}
+
+/// With x16 and x17, which are nobody's between a call and its target.
+#[cfg(target_arch = "aarch64")]
+fn stub(_: i64, seen: i64, original: u64) -> Vec<u8> {
+    let words: [u32; 6] = [
+        0x5800_00d0, // ldr x16, seen
+        0x5280_0031, // mov w17, #1
+        0x3900_0211, // strb w17, [x16]
+        0x5800_00b0, // ldr x16, original
+        0xd61f_0200, // br x16
+        0xd503_201f, // nop
+    ];
+    let words = words.iter().flat_map(|word| word.to_le_bytes());
+    let data = [seen as u64, original].map(u64::to_le_bytes).concat();
+    words.chain(data).collect()
+}
+
+/// Code was written.
+fn clear_cache(_at: *mut u8, _len: usize) {
+    #[cfg(target_arch = "aarch64")]
+    {
+        unsafe extern "C" {
+            fn __clear_cache(from: *mut libc::c_void, to: *mut libc::c_void);
+        }
+        // SAFETY: libgcc's; the range is mapped.
+        unsafe { __clear_cache(_at.cast(), _at.wrapping_add(_len).cast()) };
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! The shapes are hand-written functions (`tests/libraries/fixtures`), each
 //! with the result that it must have.
-#![cfg(target_arch = "x86_64")]
 
 use midair::Strategy;
 use midair_libraries::shapes::{Caution, Fixtures, SHAPES, Shape};
@@ -97,7 +96,9 @@ fn every_shape_gives_its_result_through_a_patch_and_leaves_no_trace() {
         println!("{strategy}: {} shapes: {}", shapes.len(), shapes.join(" "));
     }
     assert!(strategies.contains_key(Strategy::Jump.name()));
-    assert!(strategies.contains_key(Strategy::JumpIntoPadding.name()));
+    if cfg!(target_arch = "x86_64") {
+        assert!(strategies.contains_key(Strategy::JumpIntoPadding.name()));
+    }
 }
 
 #[test]

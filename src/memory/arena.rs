@@ -17,8 +17,11 @@
 //! others.
 
 use super::frames::{AnnouncedPage, FrameTable};
-use super::layout::{map_anywhere, map_at, map_near, page_size, unmap};
-use midair_arch::x86_64::frame::{self, FrameState, Frames};
+#[cfg(target_arch = "x86_64")]
+use super::layout::map_at;
+use super::layout::{map_anywhere, map_near, page_size, unmap};
+use crate::machine::frame::{self, FrameState, Frames};
+#[cfg(target_arch = "x86_64")]
 use midair_arch::x86_64::{Byte, INT3};
 use std::collections::BTreeMap;
 use std::io;
@@ -26,12 +29,19 @@ use std::sync::atomic::AtomicUsize;
 
 /// How far a block may lie from what uses it. Less than 2 GB, by more than a
 /// module is large: operands of the original stay in reach of the copy.
+#[cfg(target_arch = "x86_64")]
 const REACH: usize = 0x6000_0000;
+/// How far a block may lie from what uses it: less than the 128 MB of a `b`.
+#[cfg(target_arch = "aarch64")]
+const REACH: usize = 0x0700_0000;
+/// The same for longer jumps: less than the 4 GB of an `adrp`.
+const FAR_REACH: usize = 0xe000_0000;
 /// Bytes of code of a block.
 const BLOCK_CODE: usize = 0x1_0000;
 /// Bytes of pointer slots of a block.
 const BLOCK_SLOTS: usize = 0x4000;
 /// Fresh pages tried for one punned gate.
+#[cfg(target_arch = "x86_64")]
 const MOST_PAGES: usize = 48;
 /// Longer pieces of code that may be anywhere get pages of their own.
 const LARGE: usize = BLOCK_CODE / 4;
@@ -83,6 +93,8 @@ struct Page {
 pub(crate) enum Reach {
     /// In reach of a jump at this address.
     Of(usize),
+    /// In reach of a long jump at this address: aarch64 has one.
+    Far(usize),
     /// Anywhere: a trap handler leads there.
     Anywhere,
 }
@@ -294,6 +306,7 @@ impl Arena {
         let rights = libc::PROT_READ | libc::PROT_EXEC;
         let start = match reach {
             Reach::Of(target) => map_near(target, code + slots, REACH, rights)?,
+            Reach::Far(target) => map_near(target, code + slots, FAR_REACH, rights)?,
             Reach::Anywhere => map_anywhere(code + slots, rights)?,
         };
         // SAFETY: the pages were mapped just now and nobody knows of them.
@@ -323,6 +336,7 @@ impl Arena {
 
     /// `len` bytes for a gate whose distance from `end`, the end of the jump
     /// that leads to it, fits `pattern`.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn punned(
         &mut self,
         end: usize,
@@ -380,8 +394,12 @@ impl Block {
     }
 
     fn is_in(&self, reach: Reach) -> bool {
+        let is_within = |target: usize, reach: usize| {
+            self.start.abs_diff(target) < reach - BLOCK_CODE - BLOCK_SLOTS
+        };
         match reach {
-            Reach::Of(target) => self.start.abs_diff(target) < REACH - BLOCK_CODE - BLOCK_SLOTS,
+            Reach::Of(target) => is_within(target, REACH),
+            Reach::Far(target) => is_within(target, FAR_REACH),
             Reach::Anywhere => true,
         }
     }
@@ -434,9 +452,11 @@ fn out_of_memory() -> io::Error {
 }
 
 /// The displacement of a jump, byte by byte.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 struct Pattern([Byte; 4]);
 
+#[cfg(target_arch = "x86_64")]
 impl Pattern {
     fn byte(self, n: usize) -> Option<u8> {
         match self.0[n] {

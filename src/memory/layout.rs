@@ -6,7 +6,11 @@ use std::ops::Range;
 /// The lowest address that is ever mapped (`vm.mmap_min_addr` and some).
 const LOWEST: usize = 0x1_0000;
 /// The end of the user's half of the address space, four-level paging.
+#[cfg(target_arch = "x86_64")]
 const HIGHEST: usize = 0x7fff_ffff_f000;
+/// The end of the user's half of the address space, 48 bits.
+#[cfg(target_arch = "aarch64")]
+const HIGHEST: usize = 0xffff_ffff_f000;
 
 /// The size of a page.
 pub(crate) fn page_size() -> usize {

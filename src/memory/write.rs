@@ -10,12 +10,17 @@
 //! promise, so whoever needs one store to be seen whole asks for
 //! [`Writable::store_word`].
 
+use super::cache;
 use super::own_file::OwnFile;
 use region::Protection;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(target_arch = "aarch64")]
+use std::sync::atomic::AtomicU32;
+#[cfg(target_arch = "x86_64")]
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard};
 
 /// The process's memory as a file.
@@ -62,6 +67,7 @@ impl Writer {
         if let Memory::Open(file) = &*self.0
             && file.file().write_all_at(bytes, at as u64).is_ok()
         {
+            cache::written(at, bytes.len());
             return Ok(());
         }
         let writable = Writable::new([(at, bytes.len(), protection)])?;
@@ -120,6 +126,7 @@ impl Writable {
             // SAFETY: the caller's promise.
             unsafe { ((at + n) as *mut u8).write_volatile(byte) };
         }
+        cache::written(at, bytes.len());
     }
 
     /// Stores the eight bytes at `at`, a multiple of eight, as one.
@@ -127,10 +134,24 @@ impl Writable {
     /// # Safety
     ///
     /// As for [`Writable::bytes`].
+    #[cfg(target_arch = "x86_64")]
     pub(crate) unsafe fn store_word(&self, at: usize, word: u64) {
         debug_assert_eq!(at % 8, 0);
         // SAFETY: the caller's promise; aligned, and writable now.
         unsafe { AtomicU64::from_ptr(at as *mut u64) }.store(word, Ordering::SeqCst);
+    }
+
+    /// Stores the instruction at `at`, a multiple of four, as one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Writable::bytes`].
+    #[cfg(target_arch = "aarch64")]
+    pub(crate) unsafe fn store_instruction(&self, at: usize, instruction: u32) {
+        debug_assert_eq!(at % 4, 0);
+        // SAFETY: the caller's promise; aligned, and writable now.
+        unsafe { AtomicU32::from_ptr(at as *mut u32) }.store(instruction, Ordering::SeqCst);
+        cache::written(at, size_of::<u32>());
     }
 
     /// Gives the pages their old rights back.
@@ -169,9 +190,8 @@ fn open() -> Option<OwnFile> {
     // An emulator may write to a shadow of the memory that runs.
     // SAFETY: `probe` is a live local; volatile, as the kernel wrote it.
     let seen = unsafe { (probe_at as *const [u8; 8]).read_volatile() };
-    if seen == [0x5a; 8] {
-        OwnFile::new(file)
-    } else {
-        None
-    }
+    let arrives = seen == [0x5a; 8];
+    #[cfg(target_arch = "aarch64")]
+    let arrives = arrives && super::probe::is_executed(&file);
+    if arrives { OwnFile::new(file) } else { None }
 }

@@ -2,7 +2,7 @@
 //!
 //! Nobody is stopped. First every entry is led to its gate, with nothing
 //! changed by that; then each slot that will lead elsewhere leads to a *choice*
-//! ([`midair_arch::x86_64::choice`]) between its old and its new destination, and
+//! (`choice` of [`midair_arch`]) between its old and its new destination, and
 //! all choices read one word. One store into it is the instant. Then the slots
 //! lead to their new destinations directly, in any order, and the choices go to
 //! limbo.
@@ -17,10 +17,10 @@ use super::registry::{LayerId, Registry};
 use super::site::Site;
 use super::staged::Store;
 use crate::Error;
+use crate::machine::choice;
+use crate::machine::frame::Frames;
 use crate::memory::arena::{Lifetime, Reach, Slot};
 use crate::threads::count::{self, Alone};
-use midair_arch::x86_64::choice;
-use midair_arch::x86_64::frame::Frames;
 use std::io;
 use std::iter::StepBy;
 use std::ops::Range;

@@ -13,6 +13,16 @@
 //! leaves it last. Context and stub are given back when nobody counts and no
 //! thread is at that first instruction ([`super::limbo`]).
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+#[cfg(target_arch = "aarch64")]
+use aarch64 as stub;
+#[cfg(target_arch = "x86_64")]
+use x86_64 as stub;
+
 use super::function::FnPtr;
 use super::handle::{Patch, patch_raw};
 use super::limbo::{Item, Other};
@@ -192,6 +202,8 @@ impl Drop for Retired {
     }
 }
 
+pub(super) use stub::STUB;
+
 const DEPTH: usize = 16;
 
 struct Pending {
@@ -230,64 +242,6 @@ fn pop_context() -> &'static Context {
         // SAFETY: pushed by the stub that led here, and counted, so it stays.
         unsafe { &*context }
     })
-}
-
-/// Pushes the context in r11 for the calling thread and goes on to its thunk,
-/// with every register that can carry an argument as it was.
-#[cfg(target_arch = "x86_64")]
-#[unsafe(naked)]
-// Whoever is here is about to enter a closure: [`super::choosing`] knows.
-#[unsafe(link_section = "midair_choice")]
-extern "C" fn dispatch() {
-    core::arch::naked_asm!(
-        ".cfi_startproc",
-        "push rdi", ".cfi_adjust_cfa_offset 8", "push rsi", ".cfi_adjust_cfa_offset 8",
-        "push rdx", ".cfi_adjust_cfa_offset 8", "push rcx", ".cfi_adjust_cfa_offset 8",
-        "push r8", ".cfi_adjust_cfa_offset 8", "push r9", ".cfi_adjust_cfa_offset 8",
-        "push rax", ".cfi_adjust_cfa_offset 8", "push r10", ".cfi_adjust_cfa_offset 8",
-        "push r11", ".cfi_adjust_cfa_offset 8",
-        "sub rsp, 128", ".cfi_adjust_cfa_offset 128",
-        "movups [rsp], xmm0", "movups [rsp+16], xmm1",
-        "movups [rsp+32], xmm2", "movups [rsp+48], xmm3",
-        "movups [rsp+64], xmm4", "movups [rsp+80], xmm5",
-        "movups [rsp+96], xmm6", "movups [rsp+112], xmm7",
-        "mov rdi, r11",
-        "call {push}",
-        "movups xmm0, [rsp]", "movups xmm1, [rsp+16]",
-        "movups xmm2, [rsp+32]", "movups xmm3, [rsp+48]",
-        "movups xmm4, [rsp+64]", "movups xmm5, [rsp+80]",
-        "movups xmm6, [rsp+96]", "movups xmm7, [rsp+112]",
-        "add rsp, 128", ".cfi_adjust_cfa_offset -128",
-        "pop r11", ".cfi_adjust_cfa_offset -8", "pop r10", ".cfi_adjust_cfa_offset -8",
-        "pop rax", ".cfi_adjust_cfa_offset -8", "pop r9", ".cfi_adjust_cfa_offset -8",
-        "pop r8", ".cfi_adjust_cfa_offset -8", "pop rcx", ".cfi_adjust_cfa_offset -8",
-        "pop rdx", ".cfi_adjust_cfa_offset -8", "pop rsi", ".cfi_adjust_cfa_offset -8",
-        "pop rdi", ".cfi_adjust_cfa_offset -8",
-        "jmp [r11]",
-        ".cfi_endproc",
-        push = sym push_context,
-    )
-}
-
-/// Bytes of a stub.
-pub(super) const STUB: usize = 32;
-
-/// The stub of a context at `at`, if what it counts with is in reach: `lock inc
-/// [rip+calls]; mov r11, context; jmp [rip+0]; dispatch`.
-fn stub_code(at: usize, context: &Context) -> Option<Vec<u8>> {
-    let counts_at = std::ptr::from_ref(context.calls) as usize;
-    let distance = i32::try_from(counts_at.wrapping_sub(at + 8) as isize).ok()?;
-    let context = std::ptr::from_ref(context);
-    let mut code = vec![0xf0, 0x48, 0xff, 0x05];
-    code.extend(distance.to_le_bytes());
-    code.extend([0x49, 0xbb]);
-    code.extend((context as u64).to_le_bytes());
-    let dispatch: extern "C" fn() = dispatch;
-    code.extend(midair_arch::x86_64::jumps::absolute(
-        dispatch as usize as u64,
-    ));
-    debug_assert_eq!(code.len(), STUB);
-    Some(code)
 }
 
 /// Replaces `target` by a closure. `make` gets the callable original and
@@ -377,12 +331,10 @@ fn context_of<F: FnPtr, C: Closure<F>>(
     };
     let mut locked = registry();
     let arena = &mut locked.store.arena;
-    let stub = arena
+    let at = arena
         .code_if_possible_near(Lifetime::Freed, target as usize, STUB)
         .map_err(memory)?;
-    let calls = arena
-        .slot(Lifetime::Freed, Reach::Of(stub))
-        .map_err(memory)?;
+    let calls = arena.slot(Lifetime::Freed, Reach::Of(at)).map_err(memory)?;
     calls.store(0, Ordering::Release);
     drop(locked);
     let context: &'static Context = Box::leak(Box::new(Context {
@@ -395,12 +347,14 @@ fn context_of<F: FnPtr, C: Closure<F>>(
     }));
     let keeper = Keeper {
         context: Inverted::new(std::ptr::from_ref(context) as usize),
-        stub: Inverted::new(stub),
+        stub: Inverted::new(at),
     };
     let out_of_reach = || memory(io::Error::from_raw_os_error(libc::ENOMEM));
-    let code = stub_code(stub, context).ok_or_else(out_of_reach)?;
-    registry().write_code(stub, code)?;
-    Ok((stub as *const (), keeper))
+    let counts_at = std::ptr::from_ref(context.calls) as usize;
+    let context = std::ptr::from_ref(context) as usize;
+    let code = stub::code(at, counts_at, context).ok_or_else(out_of_reach)?;
+    registry().write_code(at, code)?;
+    Ok((at as *const (), keeper))
 }
 
 /// A call that has entered a context whose closure is a `C`.

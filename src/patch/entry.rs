@@ -8,12 +8,13 @@
 
 use super::limbo::Item;
 use super::locate::read_byte;
+use super::per_machine;
 use super::plan::{copy_of, gate_code};
 use super::site::Site;
 use super::staged::Store;
+use crate::machine::Strategy;
 use crate::threads::change::{Change, Few};
 use crate::threads::count::Alone;
-use midair_arch::x86_64::{INT3, JUMP, Strategy, jumps};
 use midair_arch::{Reason, Refusal, TargetAddress};
 
 /// What stands at the entry.
@@ -133,13 +134,12 @@ impl Site {
 
     fn may_be_straight(&self, from: Entry, destination: usize, alone: &Alone) -> bool {
         let rung = &self.prepared.rung;
-        let is_whole_jump = matches!(rung.strategy, Strategy::Jump | Strategy::JumpIntoPadding);
         let nobody_inside = || {
             rung.boundaries().next().is_none() || (self.located.analysis.is_complete() && **alone)
         };
-        is_whole_jump
+        rung.may_be_straight()
             && !self.keeps_gate
-            && jumps::near(rung.place.get(), destination as u64).is_some()
+            && per_machine::straight(rung, destination).is_some()
             && match from {
                 Entry::Original => nobody_inside(),
                 Entry::Straight(at) => at == destination,
@@ -157,14 +157,9 @@ impl Site {
                 _ => Err(self.refuse(Reason::NoPaddingInReach)),
             };
         }
-        let end = rung.jump.get() as usize + JUMP;
-        let unable = |_| self.refuse(Reason::NoMemoryInReach);
-        let gate = store
-            .arena
-            .punned(end, rung.pattern, jumps::INDIRECT)
-            .map_err(unable)?;
-        let code = gate_code(gate, self.prepared.slot)
-            .ok_or_else(|| self.refuse(Reason::NoMemoryInReach))?;
+        let unable = || self.refuse(Reason::NoMemoryInReach);
+        let gate = per_machine::place_gate(rung, &mut store.arena).ok_or_else(unable)?;
+        let code = gate_code(rung, gate, self.prepared.slot).ok_or_else(unable)?;
         store.limbo.push(Item {
             code: vec![(self.prepared.gate, self.prepared.gate_len())],
             ..Item::default()
@@ -179,31 +174,33 @@ impl Site {
     pub(super) fn entry_bytes(&self, entry: Entry) -> Result<Few, Refusal> {
         let rung = &self.prepared.rung;
         let out_of_reach = || self.refuse(Reason::NoMemoryInReach);
-        let near = |to| jumps::near(rung.place.get(), to).ok_or_else(out_of_reach);
         let first = |bytes: &[u8]| Few::first(rung.written, bytes);
-        Ok(match (entry, rung.strategy) {
-            (Entry::Original, _) => first(&rung.existing),
-            (Entry::Straight(destination), _) => first(&near(destination as u64)?),
-            (Entry::Gate, Strategy::Breakpoint | Strategy::ShortJump) => {
-                let bytes = rung.entry_bytes(self.prepared.gate as u64);
-                first(&bytes.ok_or_else(out_of_reach)?)
+        Ok(match entry {
+            Entry::Original => first(&rung.existing),
+            Entry::Straight(destination) => {
+                first(&per_machine::straight(rung, destination).ok_or_else(out_of_reach)?)
             }
-            (Entry::Gate, _) => first(&near(self.prepared.gate as u64)?),
+            Entry::Gate => {
+                let bytes = per_machine::entry_bytes(rung, self.prepared.gate);
+                bytes.ok_or_else(out_of_reach)?
+            }
         })
     }
 
     /// The `jmp rel32` in padding that a short jump leads to.
     fn padding_change(&self) -> Result<Change, Refusal> {
         let rung = &self.prepared.rung;
-        let at = rung.jump;
+        let (at, jump) = per_machine::padding_jump(rung, self.prepared.gate)
+            .ok_or_else(|| self.refuse(Reason::NoMemoryInReach))?;
         let padding = self
             .located
-            .around(|around| around.read(at, JUMP).map(|bytes| Few::first(JUMP, bytes)))
+            .around(|around| {
+                around
+                    .read(at, jump.len())
+                    .map(|bytes| Few::first(jump.len(), bytes))
+            })
             .ok_or_else(|| self.refuse(Reason::NoPaddingInReach))?;
-        let jump = jumps::near(at.get(), self.prepared.gate as u64)
-            .ok_or_else(|| self.refuse(Reason::NoMemoryInReach))?;
-        let jump = Few::first(JUMP, &jump);
-        let now: Few = (0..JUMP)
+        let now: Few = (0..jump.len())
             .map(|n| read_byte(at.get() as usize + n))
             .collect();
         let new = if self.wanted == Entry::Original {
@@ -236,9 +233,9 @@ impl Site {
             let found = read_byte(change.at + n);
             if found != expected {
                 let offset = (change.at + n).wrapping_sub(self.target()) as i64;
-                let reason = match found {
-                    INT3 => Reason::ForeignBreakpoint,
-                    _ => Reason::Modified { found, expected },
+                let reason = match per_machine::is_breakpoint_at(change.at, n) {
+                    true => Reason::ForeignBreakpoint,
+                    false => Reason::Modified { found, expected },
                 };
                 return Err(Refusal::new(
                     self.located.analysis.address(),

@@ -11,7 +11,9 @@
 //! any more. Code that is inlined is not the function.
 
 use super::choosing::dispatcher_code;
+use super::per_machine;
 use super::site::Site;
+use crate::machine::near_branches;
 use crate::symbols::{CallFrameTables, Module, module_at, modules};
 use crate::threads::frames::{
     CallFrames, End, Frame, Memory, OwnStack, Step, return_on_top, walk_from,
@@ -19,7 +21,6 @@ use crate::threads::frames::{
 use crate::threads::registers::Registers;
 use crate::threads::view::{View, is_after_call};
 use midair_arch::TargetAddress;
-use midair_arch::x86_64::near_branches;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
@@ -209,7 +210,7 @@ fn body_and_parts(start: usize) -> Vec<Range<usize>> {
         };
         near_branches(code, TargetAddress::new(range.start as u64), |from, to| {
             let to = to.get() as usize;
-            let is_call = code.get(from.get() as usize - range.start) == Some(&0xe8);
+            let is_call = per_machine::is_direct_call(&code[from.get() as usize - range.start..]);
             if !range.contains(&to) && !is_call && !is_function(&module, to) {
                 waiting.push(to);
             }

@@ -6,8 +6,9 @@
 //! Code that has no file (made at run time) is read from memory, and its extent
 //! is not known.
 
+use super::per_machine;
+use crate::machine::{Analysis, Function};
 use crate::symbols::{FileAddress, Image, Module, Slide, module_at};
-use midair_arch::x86_64::{Analysis, Function, INT3};
 use midair_arch::{Gap, Reason, Refusal, Surroundings, TargetAddress};
 use region::Protection;
 use std::ops::Range;
@@ -245,7 +246,7 @@ fn compare(function: &Function<'_>, target: usize) -> Result<(), Refusal> {
         let found = read_byte(target + n);
         // What is behind the function may be another patch's business.
         if found != expected && n < own {
-            let reason = if found == INT3 {
+            let reason = if per_machine::is_breakpoint_at(target, n) {
                 Reason::ForeignBreakpoint
             } else {
                 Reason::Modified { found, expected }

@@ -13,6 +13,9 @@
 //! - [`perf_map`]: names of gates and copies for profilers.
 //! - [`function`], [`closure`]: function pointers and closures as replacements.
 //!
+//! What differs from one machine to the next is in [`per_machine`] and in files
+//! of the machines' names.
+//!
 //! Calls of patched functions never come here: they go through code and one
 //! pointer. Only changes take the lock.
 
@@ -29,6 +32,7 @@ mod limbo;
 mod locate;
 mod lock;
 mod original;
+mod per_machine;
 mod per_thread;
 mod perf_map;
 mod plan;

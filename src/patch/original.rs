@@ -16,10 +16,11 @@
 //! a function, not that of its patches. Whoever calls a stub of the second kind
 //! after that gets the function with some of its patches, never other code.
 
-use super::plan::gate_code;
+use super::per_machine::pad;
 use super::staged::Store;
+use crate::machine::{Rung, frame, jumps};
 use crate::memory::arena::{Lifetime, Reach, Slot};
-use midair_arch::x86_64::{INT3, frame, jumps};
+use midair_arch::CopyAddress;
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::Ordering;
@@ -32,14 +33,16 @@ pub(super) struct Stub {
 }
 
 impl Stub {
-    fn new(target: usize, store: &mut Store) -> io::Result<Self> {
+    fn new((target, rung): (usize, &Rung), store: &mut Store) -> io::Result<Self> {
         let arena = &mut store.arena;
-        let at = arena.code_if_possible_near(Lifetime::Kept, target, jumps::INDIRECT)?;
+        let at = arena.code_if_possible_near(Lifetime::Kept, target, jumps::GATE)?;
         let slot = arena.slot(Lifetime::Kept, Reach::Of(at))?;
-        let mut code = gate_code(at, slot)
+        let slot_at = std::ptr::from_ref(slot) as u64;
+        let mut code = rung
+            .stub(CopyAddress::new(at as u64), slot_at)
             .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?
             .to_vec();
-        code.resize(16, INT3);
+        pad(&mut code);
         store.stage(at, code, frame::CALLED);
         Ok(Self { at, slot })
     }
@@ -73,8 +76,8 @@ struct Through {
 
 impl Originals {
     /// The target's own stub leads to the target itself at first.
-    pub(super) fn new(target: usize, store: &mut Store) -> io::Result<Self> {
-        let own = Stub::new(target, store)?;
+    pub(super) fn new(target: usize, rung: &Rung, store: &mut Store) -> io::Result<Self> {
+        let own = Stub::new((target, rung), store)?;
         own.lead_to(target);
         Ok(Self {
             own,
@@ -88,7 +91,7 @@ impl Originals {
         &mut self,
         (layer, destination): (u64, usize),
         above: u64,
-        target: usize,
+        of: (usize, &Rung),
         store: &mut Store,
     ) -> io::Result<Stub> {
         let stubs = self.through.entry(destination).or_default();
@@ -106,7 +109,7 @@ impl Originals {
             }
             return Ok(stub);
         }
-        let stub = Stub::new(target, store)?;
+        let stub = Stub::new(of, store)?;
         stubs.push(Through {
             stub,
             layer: Some(layer),

@@ -4,17 +4,14 @@
 //! [`can_patch`] makes one and gives its memory back; a patch keeps it.
 
 use super::locate::Located;
+use super::per_machine;
 use super::registry::{Claims, registry};
+use crate::machine::{self, Displaced, MOST_COPY, Relocated, Rung, Strategy, jumps};
 use crate::memory::arena::{Arena, Lifetime, Reach, Slot};
 use crate::threads::count;
-use midair_arch::x86_64::{self, Byte, Displaced, Relocated, Rung, Strategy, jumps};
 use midair_arch::{CopyAddress, Gap, Reason, Refusal, Surroundings, TargetAddress};
 use std::fmt;
 use std::ops::Range;
-
-/// Room for a copy before its length is known: five instructions at most, of
-/// which the longest forms take about fifty bytes.
-const MOST_COPY: usize = 320;
 
 /// What patching a function would do: the answer of [`can_patch`].
 ///
@@ -73,7 +70,7 @@ impl fmt::Display for Plan {
             self.place, self.before, self.after
         )?;
         writeln!(f, "  copy at {:p}:", self.copy)?;
-        for line in x86_64::disassemble(&self.copied, self.copy as u64) {
+        for line in machine::disassemble(&self.copied, self.copy as u64) {
             writeln!(f, "    {line}")?;
         }
         if self.branches_to_entry > 0 {
@@ -156,7 +153,7 @@ pub(super) struct Prepared {
     pub(super) copy: usize,
     pub(super) copied: Relocated,
     pub(super) gate: usize,
-    pub(super) gate_code: [u8; jumps::INDIRECT],
+    pub(super) gate_code: [u8; jumps::GATE],
     /// Whether the gate's address makes every boundary a trap.
     pub(super) trapping: bool,
     pub(super) slot: Slot,
@@ -173,7 +170,7 @@ impl Prepared {
     ) -> Result<Self, Refusal> {
         let refuse = |reason| Refusal::new(located.analysis.address(), 0, reason);
         let mut passed_over = Vec::new();
-        for strategy in x86_64::LADDER {
+        for strategy in machine::LADDER {
             let tried = located
                 .around(|around| {
                     located
@@ -211,31 +208,23 @@ impl Prepared {
         let refuse = |reason| Refusal::new(located.analysis.address(), 0, reason);
         let has_boundaries = rung.boundaries().next().is_some();
         let needs_traps = has_boundaries && !(located.analysis.is_complete() && alone);
-        if needs_traps && rung.strategy == Strategy::ShortJump {
-            let bytes = rung
-                .entry_bytes(0)
-                .ok_or_else(|| refuse(Reason::NoPaddingInReach))?;
-            if bytes[1] != x86_64::INT3 {
-                return Err(refuse(Reason::NoPaddingInReach));
-            }
+        if needs_traps {
+            per_machine::check(&rung).map_err(refuse)?;
         }
-        let prescribed = is_prescribed(&rung, needs_traps);
+        let prescribed = per_machine::is_prescribed(&rung, needs_traps);
         let copied = place_copy(located, &rung, arena, !prescribed)?;
         // What needs traps has been given them, or was refused above.
-        let trapping = needs_traps || !has_boundaries;
+        let is_trapping = needs_traps || !has_boundaries;
         let (copy, copied) = copied;
         let copy_len = copied.bytes.len().next_multiple_of(16);
-        let end_of_jump = rung.jump.get() as usize + x86_64::JUMP;
         let gate = match prescribed {
             false => Some(copy + copy_len),
-            true => arena
-                .punned(end_of_jump, rung.pattern, jumps::INDIRECT)
-                .ok(),
+            true => per_machine::place_gate(&rung, arena),
         };
         let slot = arena.slot(Lifetime::Freed, Reach::Of(copy)).ok();
         let code = gate
             .zip(slot)
-            .and_then(|(gate, slot)| gate_code(gate, slot));
+            .and_then(|(gate, slot)| gate_code(&rung, gate, slot));
         if let (Some(gate), Some(slot), Some(gate_code)) = (gate, slot, code) {
             return Ok(Self {
                 rung,
@@ -243,7 +232,7 @@ impl Prepared {
                 copied,
                 gate,
                 gate_code,
-                trapping,
+                trapping: is_trapping,
                 slot,
                 passed_over: Vec::new(),
             });
@@ -253,7 +242,7 @@ impl Prepared {
             arena.free_slot(slot);
         }
         if let Some(gate) = gate {
-            arena.unused_code(gate, jumps::INDIRECT);
+            arena.unused_code(gate, jumps::GATE);
         }
         arena.unused_code(copy, copy_len);
         Err(refuse(Reason::NoMemoryInReach))
@@ -277,7 +266,7 @@ impl Prepared {
         if self.gate_has_unit() {
             16
         } else {
-            jumps::INDIRECT
+            jumps::GATE
         }
     }
 
@@ -308,17 +297,6 @@ impl Prepared {
     }
 }
 
-/// Whether the gate has to be at an address that fits the rung's pattern.
-fn is_prescribed(rung: &Rung, needs_traps: bool) -> bool {
-    let is_direct = !matches!(rung.strategy, Strategy::Breakpoint | Strategy::ShortJump);
-    is_direct
-        && rung.pattern.iter().any(|byte| match byte {
-            Byte::Free => false,
-            Byte::Trap => needs_traps,
-            Byte::Fixed(_) => true,
-        })
-}
-
 /// The copy, in memory of its own, with room for a gate behind it if that is
 /// wanted. A breakpoint leads anywhere, the others have to be in reach.
 fn place_copy(
@@ -328,15 +306,16 @@ fn place_copy(
     room_for_gate: bool,
 ) -> Result<(usize, Relocated), Refusal> {
     let memory = match rung.strategy {
-        Strategy::Breakpoint => {
+        Strategy::Breakpoint | Strategy::LiteralJump => {
             arena.code_if_possible_near(Lifetime::Freed, located.target, MOST_COPY)
         }
+        Strategy::LongJump => arena.code(Reach::Far(located.target), MOST_COPY),
         _ => arena.code(Reach::Of(located.target), MOST_COPY),
     };
     let address = located.analysis.address();
     let copy = memory.map_err(|_| Refusal::new(address, 0, Reason::NoMemoryInReach))?;
     let to = CopyAddress::new(copy as u64);
-    let copied = match x86_64::relocate(address, &rung.displaced, rung.resume(), to) {
+    let copied = match machine::relocate(address, &rung.displaced, rung.resume(), to) {
         Ok(copied) => copied,
         Err(refusal) => {
             arena.unused_code(copy, MOST_COPY);
@@ -354,8 +333,8 @@ fn place_copy(
 }
 
 /// The code of a gate at `gate` through `slot`, if that is in reach.
-pub(super) fn gate_code(gate: usize, slot: Slot) -> Option<[u8; jumps::INDIRECT]> {
-    jumps::gate(
+pub(super) fn gate_code(rung: &Rung, gate: usize, slot: Slot) -> Option<[u8; jumps::GATE]> {
+    rung.gate(
         CopyAddress::new(gate as u64),
         std::ptr::from_ref(slot) as u64,
     )

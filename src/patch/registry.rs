@@ -8,6 +8,7 @@ use super::fork;
 use super::locate::Located;
 use super::lock::{Guard, lock};
 use super::original::Originals;
+use super::per_machine;
 use super::per_thread::Active;
 use super::plan::Prepared;
 use super::reclaim::Due;
@@ -15,6 +16,7 @@ use super::site::{Layer, Site};
 use super::sites::{Fibonacci, Sites};
 use super::staged::Store;
 use crate::Error;
+use crate::machine::{Rung, frame};
 use crate::memory::arena::Arena;
 use crate::symbols::{Module, module_at};
 use crate::threads::blocked;
@@ -24,7 +26,6 @@ use crate::threads::live;
 use crate::threads::trap;
 use midair_arch::Reason;
 use midair_arch::TargetAddress;
-use midair_arch::x86_64::{JUMP, Rung, Strategy, frame};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
@@ -132,7 +133,7 @@ impl Registry {
             let prepared = Prepared::new(&located, &mut store.arena, claims, **alone)?;
             let own = match originals.entry(target) {
                 Entry::Occupied(known) => known.get().own,
-                Entry::Vacant(new) => match Originals::new(target, store) {
+                Entry::Vacant(new) => match Originals::new(target, &prepared.rung, store) {
                     Ok(made) => new.insert(made).own,
                     Err(e) => {
                         prepared.give_back(&mut store.arena);
@@ -341,10 +342,8 @@ impl Registry {
         // SAFETY: each site verified its bytes, registered its boundaries with
         // the trap table, and its gate and copy are written.
         let written = unsafe { live::apply(&changes, &alone) };
-        let written = written.map_err(|source| Error::Write {
-            source,
-            also: put_back(&changes, &alone).err(),
-        });
+        let written =
+            written.map_err(|source| Error::writing(source, || put_back(&changes, &alone).err()));
         let mut settled = Vec::new();
         for target in targets {
             let Some(site) = self.sites.get_mut(target) else {
@@ -430,13 +429,7 @@ pub(super) struct Claims(BTreeMap<usize, (usize, usize)>);
 
 impl Claims {
     fn ranges(rung: &Rung) -> [Range<usize>; 2] {
-        let place = rung.place.get() as usize;
-        let jump = rung.jump.get() as usize;
-        match rung.strategy {
-            Strategy::Breakpoint => [place..place + 1, place..place],
-            Strategy::ShortJump => [place..place + 2, jump..jump + JUMP],
-            _ => [place..place + JUMP, place..place],
-        }
+        per_machine::claims(rung)
     }
 
     /// Refuses a rung that needs the bytes of another function's site.
@@ -457,8 +450,7 @@ impl Claims {
         &self,
         range: Range<usize>,
     ) -> impl Iterator<Item = (Range<usize>, usize)> + '_ {
-        // Claims are at most a jump long.
-        let nearby = range.start.saturating_sub(JUMP)..range.end;
+        let nearby = range.start.saturating_sub(per_machine::LONGEST_CLAIM)..range.end;
         self.0
             .range(nearby)
             .map(|(start, (end, owner))| (*start..*end, *owner))

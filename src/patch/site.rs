@@ -20,14 +20,16 @@ use super::entry::Entry;
 use super::limbo::Item;
 use super::locate::{Located, read_byte};
 use super::original::{Originals, Stub};
+use super::per_machine::pad;
 use super::plan::{Plan, Prepared};
 use super::staged::Store;
+use crate::machine::frame::{self, FrameState};
+use crate::machine::{Rung, jumps};
 use crate::memory::arena::Slot;
+#[cfg(target_arch = "x86_64")]
 use crate::symbols::frame_states;
 use crate::threads::count::Alone;
 use crate::threads::trap;
-use midair_arch::x86_64::frame::{self, FrameState};
-use midair_arch::x86_64::{INT3, Rung, jumps};
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -103,15 +105,22 @@ impl Site {
     fn stage(&self, store: &mut Store) {
         let copy = self.prepared.copy;
         let mut code = self.prepared.copied.bytes.clone();
-        code.resize(code.len().next_multiple_of(16), INT3);
+        pad(&mut code);
         store.stage(copy, code, &self.frames());
         self.stage_gate(store);
         self.prepared.slot.store(copy, Ordering::Release);
     }
 
+    /// Nothing is told about it.
+    #[cfg(target_arch = "aarch64")]
+    fn frames(&self) -> Vec<(u32, FrameState)> {
+        vec![(0, FrameState::UNKNOWN)]
+    }
+
     /// How the frame is to be found at each byte of the copy: as the function's
     /// file says for the displaced instructions. At the entry it is that of any
     /// function that was called.
+    #[cfg(target_arch = "x86_64")]
     fn frames(&self) -> Vec<(u32, FrameState)> {
         let copied = &self.prepared.copied;
         let resume = self.rung().resume();
@@ -131,7 +140,7 @@ impl Site {
     pub(super) fn stage_gate(&self, store: &mut Store) {
         let mut code = self.prepared.gate_code.to_vec();
         if self.prepared.gate_has_unit() {
-            code.resize(16, INT3);
+            pad(&mut code);
         }
         store.stage(self.prepared.gate, code, frame::CALLED);
     }
@@ -164,9 +173,9 @@ impl Site {
         let Prepared { copy, gate, .. } = self.prepared;
         let copy_len = self.prepared.copied.bytes.len();
         [
-            ("gate", gate, jumps::INDIRECT),
+            ("gate", gate, jumps::GATE),
             ("copy", copy, copy_len),
-            ("original", self.own.at, jumps::INDIRECT),
+            ("original", self.own.at, jumps::GATE),
         ]
     }
 
@@ -240,7 +249,7 @@ impl Site {
                 let means = (below.id, below.destination);
                 let stub = match below.through {
                     Some(stub) => originals.also_given(stub, id),
-                    None => originals.through(means, id, target, store)?,
+                    None => originals.through(means, id, (target, &self.prepared.rung), store)?,
                 };
                 below.through.insert(stub).at
             }

@@ -5,11 +5,11 @@
 //! are gathered and written together before anything leads to them.
 
 use super::limbo::Limbo;
+use crate::machine::frame::Frames;
 use crate::memory::arena::Arena;
 use crate::memory::write::Writer;
 use crate::threads::count::Alone;
 use crate::threads::sync;
-use midair_arch::x86_64::frame::Frames;
 use region::Protection;
 use std::io;
 

@@ -13,14 +13,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use gimli::FrameDescriptionEntry;
 use gimli::{
     BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, Evaluation, EvaluationResult,
-    EvaluationStorage, FrameDescriptionEntry, LittleEndian, ParsedEhFrameHdr, Register,
-    RegisterRule, UnwindContext, UnwindContextStorage, UnwindExpression, UnwindSection,
-    UnwindTableRow, Value,
+    EvaluationStorage, LittleEndian, ParsedEhFrameHdr, Register, RegisterRule, UnwindContext,
+    UnwindContextStorage, UnwindExpression, UnwindSection, UnwindTableRow, Value,
 };
 use goblin::elf::program_header::PT_GNU_EH_FRAME;
+#[cfg(target_arch = "x86_64")]
 use midair_arch::TargetAddress;
+#[cfg(target_arch = "x86_64")]
 use midair_arch::x86_64::stack_depth;
 
 use super::address::FileAddress;
@@ -28,7 +30,10 @@ use super::fields;
 use super::image::Image;
 use super::module::Module;
 use crate::threads::frames::{CallFrames, Gap, Memory, Step};
-use crate::threads::registers::{BP, COUNT, PC, Registers, SP};
+use crate::threads::machine;
+#[cfg(target_arch = "x86_64")]
+use crate::threads::machine::BP;
+use crate::threads::registers::{COUNT, PC, Registers, SP};
 
 pub(super) type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
@@ -113,7 +118,8 @@ impl Tables {
             .set_eh_frame(self.frames_address);
         let header = parse(header, self.header_address).ok_or(Gap::NotUnderstood)?;
         let table = header.table().ok_or(Gap::NoInformation)?;
-        let section = EhFrame::new(frames, LittleEndian);
+        let mut section = EhFrame::new(frames, LittleEndian);
+        section.set_vendor(machine::VENDOR);
         let fde = table.fde_for_address(&section, &bases, address, EhFrame::cie_from_offset);
         let fde = fde.map_err(|error| match error {
             gimli::Error::NoUnwindInfoForAddress => Gap::NoInformation,
@@ -142,7 +148,10 @@ impl Tables {
             encoding: fde.cie().encoding(),
             return_address: fde.cie().return_address_register(),
         };
-        match (rules.apply(frame, memory), rules.row.cfa()) {
+        #[cfg(target_arch = "aarch64")]
+        let step = rules.apply(frame, memory);
+        #[cfg(target_arch = "x86_64")]
+        let step = match (rules.apply(frame, memory), rules.row.cfa()) {
             (
                 Err(Gap::Register(BP)),
                 CfaRule::RegisterAndOffset {
@@ -158,10 +167,12 @@ impl Tables {
                 rules.apply(&frame, memory)
             }
             (result, _) => result,
-        }
+        };
+        step
     }
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Tables {
     /// Where the frame begins, by how far the function's code has moved rsp. Of
     /// use where rbp is unknown: so it is in a sleeper's first frames, and
@@ -260,10 +271,15 @@ impl Rules<'_, '_> {
         }
         match self.row.register(self.return_address) {
             Some(RegisterRule::Undefined) => return Ok(Step::Outermost),
+            None if machine::RETURN_IN_REGISTER => {
+                // It is where the call has put it, if this frame has not made one.
+                let number = usize::from(self.return_address.0);
+                caller.set(number, known(frame, self.return_address)?);
+            }
             None => return Err(Gap::NotUnderstood),
             Some(_) => {}
         }
-        let pc = known(&caller, self.return_address)?;
+        let pc = machine::without_signature(known(&caller, self.return_address)?);
         if pc == 0 {
             return Ok(Step::Outermost);
         }

@@ -13,7 +13,8 @@
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
-use super::registers::{COUNT, IN_CONTEXT, SP};
+use super::machine::offset_in_context;
+use super::registers::{COUNT, SP};
 use super::stretch::lowest;
 use super::system_call::copy_readable;
 use super::view::STACKS;
@@ -115,14 +116,14 @@ pub(super) struct Info {
 }
 
 impl Info {
-    pub(super) fn new(signal: i32, process: i32, value: u64) -> Self {
+    pub(super) fn new(mark: u32, signal: i32, process: i32, value: u64) -> Self {
         Self {
             signal,
             error: 0,
             code: libc::SI_QUEUE,
             _pad: 0,
             process,
-            user: MARK,
+            user: mark,
             value,
             _rest: [0; 12],
         }
@@ -182,11 +183,11 @@ pub(super) unsafe fn answer(info: *const Info, context: *mut libc::ucontext_t) -
 }
 
 unsafe fn copy(page: &mut Page, context: *mut libc::ucontext_t) {
-    // SAFETY: the kernel passes a valid context; the reference ends here.
-    let saved = unsafe { &(*context).uc_mcontext.gregs };
     let mut number = 0;
     while number < COUNT {
-        page.registers[number] = saved[IN_CONTEXT[number] as usize] as usize;
+        let at = context.cast::<u8>().wrapping_add(offset_in_context(number));
+        // SAFETY: the kernel passes a whole, valid context.
+        page.registers[number] = unsafe { at.cast::<usize>().read() };
         number += 1;
     }
     let sp = page.registers[SP];

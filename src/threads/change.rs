@@ -4,7 +4,8 @@
 //! bytes themselves.
 
 use super::own_memory;
-use midair_arch::x86_64::{INT3, JUMP};
+#[cfg(target_arch = "x86_64")]
+use midair_arch::x86_64::INT3;
 use region::Protection;
 use std::ops::Deref;
 
@@ -24,7 +25,15 @@ pub(crate) struct Change {
     pub(crate) protection: Protection,
 }
 
+#[cfg(target_arch = "x86_64")]
 const WORD: usize = 8;
+
+/// No jump is longer.
+#[cfg(target_arch = "x86_64")]
+const LONGEST: usize = midair_arch::x86_64::JUMP;
+/// No jump is longer.
+#[cfg(target_arch = "aarch64")]
+const LONGEST: usize = midair_arch::aarch64::jumps::ABSOLUTE;
 
 impl Change {
     /// Whether `old` stands there; the place need not be mapped.
@@ -40,7 +49,10 @@ impl Change {
     pub(super) fn boundaries(&self) -> impl Iterator<Item = usize> + '_ {
         self.boundaries.iter().map(|&n| usize::from(n))
     }
+}
 
+#[cfg(target_arch = "x86_64")]
+impl Change {
     /// Whether a trap stands at each boundary, before or after.
     pub(super) fn traps_at_boundaries(&self) -> bool {
         self.boundaries()
@@ -66,7 +78,7 @@ impl Change {
 /// At most as many bytes as a jump has.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Few {
-    bytes: [u8; JUMP],
+    bytes: [u8; LONGEST],
     len: u8,
 }
 

@@ -12,9 +12,11 @@
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
+use super::machine::{CONTEXT_IN_FRAME, MARK_IN_CONTEXT, has_frame, is_mark, is_signal_return};
+#[cfg(target_arch = "aarch64")]
+use super::machine::{LR, without_signature};
 use super::own_memory;
 use super::registers::{PC, Registers, SP};
-use super::view::is_signal_return;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 
@@ -124,7 +126,9 @@ pub(crate) fn walk_from(
         }
         let gap = match call_frames.caller(&registers, after_call, memory) {
             Step::Outermost => return End::Complete,
-            Step::Caller(caller) if caller.sp() > sp => {
+            Step::Caller(caller)
+                if caller.sp() > sp || caller.sp() == sp && !has_frame(after_call) =>
+            {
                 registers = caller;
                 after_call = true;
                 if !is_signal_frame(&registers, memory) {
@@ -160,23 +164,35 @@ pub(crate) fn walk_from(
 /// Whether the frame is the one that the kernel makes for a signal: its code is
 /// the return from the handler.
 fn is_signal_frame(frame: &Registers, memory: &dyn Memory) -> bool {
-    // The kernel's word for the code segment, where it would be.
-    const USER_CS: usize = 0x33;
-    let segments =
-        std::mem::offset_of!(libc::ucontext_t, uc_mcontext) + 8 * libc::REG_CSGSFS as usize;
-    let here = frame.sp().checked_add(segments);
-    here.and_then(|at| memory.word(at))
-        .is_some_and(|word| word & 0xffff == USER_CS)
-        && is_signal_return(frame.pc())
+    let here = frame.sp().checked_add(CONTEXT_IN_FRAME + MARK_IN_CONTEXT);
+    here.and_then(|at| memory.word(at)).is_some_and(is_mark) && is_signal_return(frame.pc())
 }
 
 fn interrupted(frame: &Registers, memory: &dyn Memory) -> Result<Registers, Gap> {
-    let context = Registers::saved_at(frame.sp(), |at| memory.word(at));
+    let at = frame.sp().wrapping_add(CONTEXT_IN_FRAME);
+    let context = Registers::saved_at(at, |at| memory.word(at));
     context.ok_or(Gap::Memory(frame.sp()))
 }
 
 /// The step of code that has not touched the stack since it was called: the
+/// return address is in the link register.
+#[cfg(target_arch = "aarch64")]
+pub(crate) fn return_on_top(frame: &Registers, _: &dyn Memory) -> Step {
+    match frame.get(LR).map(without_signature) {
+        None => Step::Unknown(Gap::Register(LR)),
+        Some(0) => Step::Outermost,
+        Some(pc) => {
+            let mut caller = frame.callee_saved();
+            caller.set(PC, pc);
+            caller.set(SP, frame.sp());
+            Step::Caller(caller)
+        }
+    }
+}
+
+/// The step of code that has not touched the stack since it was called: the
 /// return address is on top of it.
+#[cfg(target_arch = "x86_64")]
 pub(crate) fn return_on_top(frame: &Registers, memory: &dyn Memory) -> Step {
     let sp = frame.sp();
     match memory.word(sp) {

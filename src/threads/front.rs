@@ -10,16 +10,14 @@
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
-use super::answer::{Info, answer};
+use super::answer::{Info, MARK, answer};
 use super::system_call::{error, process_id, system_call, thread_id};
-use std::arch::global_asm;
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 /// glibc's SIGSETXID.
 const SETXID: i32 = 33;
-const SA_RESTORER: usize = 0x0400_0000;
 /// Bytes of the kernel's signal masks.
 const MASK: usize = 8;
 
@@ -38,24 +36,46 @@ static SIGNAL: AtomicI32 = AtomicI32::new(0);
 /// What that signal did before. Leaked, as a handler may be reading it.
 static PREVIOUS: AtomicPtr<Action> = AtomicPtr::new(ptr::null_mut());
 
-// mov $15,%rax; syscall: unwinders and debuggers know these bytes. The nop keeps
-// the byte before the return address out of any other function.
-global_asm!(
-    ".pushsection .text.midair_signal_return,\"ax\",@progbits",
-    "nop",
-    ".globl midair_signal_return",
-    ".hidden midair_signal_return",
-    ".type midair_signal_return, @function",
-    "midair_signal_return:",
-    "mov rax, 15",
-    "syscall",
-    "ud2",
-    ".size midair_signal_return, . - midair_signal_return",
-    ".popsection",
-);
+/// The return from the handler, which glibc would bring.
+#[cfg(target_arch = "x86_64")]
+mod restorer {
+    use std::arch::global_asm;
 
-unsafe extern "C" {
-    fn midair_signal_return();
+    pub(super) const FLAG: usize = 0x0400_0000;
+
+    // mov $15,%rax; syscall: unwinders and debuggers know these bytes. The nop keeps
+    // the byte before the return address out of any other function.
+    global_asm!(
+        ".pushsection .text.midair_signal_return,\"ax\",@progbits",
+        "nop",
+        ".globl midair_signal_return",
+        ".hidden midair_signal_return",
+        ".type midair_signal_return, @function",
+        "midair_signal_return:",
+        "mov rax, 15",
+        "syscall",
+        "ud2",
+        ".size midair_signal_return, . - midair_signal_return",
+        ".popsection",
+    );
+
+    unsafe extern "C" {
+        fn midair_signal_return();
+    }
+
+    pub(super) fn address() -> usize {
+        midair_signal_return as *const () as usize
+    }
+}
+
+/// The kernel brings the return from the handler itself.
+#[cfg(target_arch = "aarch64")]
+mod restorer {
+    pub(super) const FLAG: usize = 0;
+
+    pub(super) fn address() -> usize {
+        0
+    }
 }
 
 /// Makes sure that we come first, and gives the signal.
@@ -95,8 +115,8 @@ fn take(signal: i32) -> io::Result<()> {
     PREVIOUS.store(Box::leak(Box::new(current)), Ordering::Release);
     let ours = Action {
         handler: own_handler(),
-        flags: (libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART) as usize | SA_RESTORER,
-        restorer: midair_signal_return as *const () as usize,
+        flags: (libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART) as usize | restorer::FLAG,
+        restorer: restorer::address(),
         // Other signals wait: an alternate stack may not hold several frames.
         mask: !0,
     };
@@ -127,6 +147,11 @@ fn set(signal: i32, action: &Action) -> io::Result<()> {
 unsafe extern "C" fn handle(signal: i32, info: *mut Info, context: *mut libc::ucontext_t) {
     // SAFETY: the kernel's own arguments.
     if unsafe { answer(info, context) } {
+        return;
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    if super::hold::answer(unsafe { &*info }) {
         return;
     }
     // SAFETY: leaked when it was stored, never freed.
@@ -162,7 +187,18 @@ fn die(signal: i32) {
 
 /// Queues the signal for one thread, with a value.
 pub(super) fn send(signal: i32, process: usize, thread: i32, value: u64) -> Result<(), i32> {
-    let info = Info::new(signal, process as i32, value);
+    send_marked(MARK, signal, process, thread, value)
+}
+
+/// The same, with a mark that says whose the value is.
+pub(super) fn send_marked(
+    mark: u32,
+    signal: i32,
+    process: usize,
+    thread: i32,
+    value: u64,
+) -> Result<(), i32> {
+    let info = Info::new(mark, signal, process as i32, value);
     let info = &raw const info as usize;
     let arguments = [process, thread as usize, signal as usize, info, 0, 0];
     // SAFETY: `info` is a whole siginfo_t.

@@ -100,6 +100,8 @@ pub(crate) enum Why {
     Refused(io::Error),
     /// It sleeps: its signal mask cannot be changed.
     Asleep,
+    /// It sleeps in an emulator, which keeps its registers.
+    Emulated,
 }
 
 impl fmt::Display for Unseen {
@@ -115,6 +117,9 @@ impl fmt::Display for Unseen {
             Why::Unreadable { sp } => write!(f, "has a stack at {sp:#x} that cannot be read"),
             Why::Refused(error) => write!(f, "cannot be asked: {error}"),
             Why::Asleep => f.write_str("is asleep"),
+            Why::Emulated => {
+                f.write_str("is asleep in an emulator, which does not tell its registers")
+            }
         }
     }
 }
@@ -270,12 +275,32 @@ impl Pending {
             sleeper::Look::Gone => Ok(Turn::Outcome(Outcome::Gone)),
             sleeper::Look::Asleep(view) => self.asleep(view),
             sleeper::Look::TooDeep => self.unseen(Why::TooDeep),
+            sleeper::Look::Emulated => self.asleep_in_emulator(),
             sleeper::Look::Awake => self.awake(patience),
             sleeper::Look::Woke => {
                 self.running = None;
                 Ok(Turn::Later)
             }
         }
+    }
+
+    /// It is looked at when it wakes up, if that is in time.
+    fn asleep_in_emulator(&mut self) -> io::Result<Turn> {
+        let Some(task) = tasks::status(self.tid)? else {
+            return Ok(Turn::Outcome(Outcome::Gone));
+        };
+        if task.kind != Kind::User {
+            return Ok(Turn::Outcome(Outcome::RunsNothing(task.kind)));
+        }
+        if self.wish == Wish::UnblockTrap && !task.blocks_trap() {
+            return Ok(Turn::Done);
+        }
+        self.running = None;
+        self.why = match self.wish {
+            Wish::UnblockTrap => Why::Asleep,
+            Wish::Copy => Why::Emulated,
+        };
+        Ok(Turn::Later)
     }
 
     /// What a thread is that does not run.

@@ -7,10 +7,15 @@
 //!   a trap byte has to go.
 //! - [`blocked`]: no thread blocks the signal of a trap meanwhile.
 //! - [`live`]: the order of writes that lets all of them run on.
+//! - `hold` (aarch64): nobody runs while an instruction is exchanged.
+//! - [`emulated`]: whether `/proc` speaks of our threads at all.
 //! - [`look`]: what each thread is doing, without stopping it or waking it:
 //!   [`tasks`] lists them, [`sleeper`] reads those that sleep, [`ask`] and
 //!   [`answer`] make those that run copy themselves, [`front`] keeps the signal
 //!   for that; [`view`] is what was seen, [`frames`] walks it.
+//!
+//! What differs from one machine to the next is in [`machine`] and in files of
+//! the machines' names.
 //!
 //! This layer knows addresses, not patches: `patch` fills the table.
 
@@ -19,10 +24,14 @@ mod ask;
 pub(crate) mod blocked;
 pub(crate) mod change;
 pub(crate) mod count;
+mod emulated;
 pub(crate) mod frames;
 mod front;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod hold;
 pub(crate) mod live;
 pub(crate) mod look;
+pub(crate) mod machine;
 pub(crate) mod own_memory;
 pub(crate) mod registers;
 mod sleeper;
@@ -33,5 +42,5 @@ pub(crate) mod tasks;
 pub(crate) mod trap;
 pub(crate) mod view;
 
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 mod tests;

@@ -1,51 +1,20 @@
-//! General registers of x86-64, each known or not.
+//! General registers, each known or not.
 //!
-//! Numbered as DWARF does it (System V ABI, figure 3.36), so that call frame
+//! Numbered as DWARF does it, so that call frame
 //! information can name them. What is not known stays so until a frame restores
 //! it from the stack: a walk never guesses.
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
-use std::mem::offset_of;
+use super::machine::{CALLEE_SAVED, offset_in_context};
 
-/// How many there are, the program counter included.
-pub(crate) const COUNT: usize = 17;
-/// The frame pointer, in functions that have one.
-pub(crate) const BP: usize = 6;
-/// The stack pointer.
-pub(crate) const SP: usize = 7;
-/// The program counter, where DWARF has the return address.
-pub(crate) const PC: usize = 16;
-
-/// What a function keeps for its caller: rbx, rbp, r12 to r15.
-const CALLEE_SAVED: u32 = 1 << 3 | 1 << 6 | 0b1111 << 12;
-
-/// For each register, where a `ucontext_t` has it (an index of `gregs`).
-pub(super) const IN_CONTEXT: [libc::c_int; COUNT] = [
-    libc::REG_RAX,
-    libc::REG_RDX,
-    libc::REG_RCX,
-    libc::REG_RBX,
-    libc::REG_RSI,
-    libc::REG_RDI,
-    libc::REG_RBP,
-    libc::REG_RSP,
-    libc::REG_R8,
-    libc::REG_R9,
-    libc::REG_R10,
-    libc::REG_R11,
-    libc::REG_R12,
-    libc::REG_R13,
-    libc::REG_R14,
-    libc::REG_R15,
-    libc::REG_RIP,
-];
+pub(crate) use super::machine::{COUNT, PC, SP};
 
 /// The registers of a thread or of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Registers {
     values: [usize; COUNT],
-    known: u32,
+    known: u64,
 }
 
 impl Registers {
@@ -73,10 +42,9 @@ impl Registers {
         context: usize,
         word: impl Fn(usize) -> Option<usize>,
     ) -> Option<Registers> {
-        let first = context + offset_of!(libc::ucontext_t, uc_mcontext);
         let mut values = [0; COUNT];
-        for (value, place) in values.iter_mut().zip(IN_CONTEXT) {
-            *value = word(first.checked_add(8 * place as usize)?)?;
+        for (register, value) in values.iter_mut().enumerate() {
+            *value = word(context.checked_add(offset_in_context(register))?)?;
         }
         Some(Self::all(values))
     }

@@ -8,6 +8,8 @@
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
+use super::emulated::is_emulated;
+use super::machine;
 use super::own_memory;
 use super::registers::Registers;
 use super::stretch::Stretch;
@@ -27,6 +29,8 @@ pub(super) enum Look {
     Gone,
     /// It sleeps, on more stack than one may read.
     TooDeep,
+    /// It sleeps in an emulator, which keeps its registers.
+    Emulated,
 }
 
 /// What `syscall` says of a thread.
@@ -48,6 +52,7 @@ pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
     match sleep(&call)? {
         Sleep::Gone => return Ok(Look::Gone),
         Sleep::Awake => return Ok(Look::Awake),
+        Sleep::In(_) if is_emulated() => return Ok(Look::Emulated),
         Sleep::In(_) => {}
     }
     let Some(status) = TaskFile::open(tid, "status")? else {
@@ -86,6 +91,15 @@ pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
         arguments: asleep.arguments,
         stacks,
     })))
+}
+
+/// The stack pointer of the calling thread, as the kernel tells it.
+pub(super) fn own_stack_pointer() -> Option<usize> {
+    let file = TaskFile::open(tasks::own(), "syscall").ok()??;
+    match sleep(&file).ok()? {
+        Sleep::In(asking) => Some(asking.sp),
+        Sleep::Awake | Sleep::Gone => None,
+    }
 }
 
 fn switches(status: &TaskFile) -> io::Result<Option<Switches>> {
@@ -154,7 +168,7 @@ impl Asleep {
     fn waits_for_child(&self) -> bool {
         let is = |number: libc::c_long| self.call == Some(number as usize);
         let first = self.arguments.first().copied().unwrap_or(0);
-        let flags = if is(libc::SYS_vfork) {
+        let flags = if machine::VFORK.is_some_and(is) {
             libc::CLONE_VFORK as usize
         } else if is(libc::SYS_clone) {
             first

@@ -9,6 +9,7 @@
 
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
+use super::machine::RED_ZONE;
 use super::own_memory::read_words;
 use super::tasks::Tid;
 use super::view::signal_frames_in;
@@ -19,9 +20,6 @@ const FIRST: usize = 8 << 10;
 
 /// In how many words of `struct pthread` the thread's id is looked for.
 const THREAD_BLOCK: usize = 128;
-
-/// Bytes below rsp that a function may use (System V ABI).
-pub(super) const RED_ZONE: usize = 128;
 
 /// The lowest address below `sp` that a function may use: the red zone's.
 pub(crate) fn lowest(sp: usize) -> usize {

@@ -3,10 +3,16 @@
 //! `membarrier(PRIVATE_EXPEDITED_SYNC_CORE)` (Linux 4.16) interrupts only the
 //! cores that run this process now, each executes a serialising instruction
 //! before it goes on in user space; a core that is not running it does so when
-//! it next switches to it. Where it is not to be had, taking a right away from
-//! a page makes the kernel interrupt the same cores to drop it from their
-//! TLBs, and the return from that interrupt serialises as well (x86: Intel
-//! SDM 3A 11.3, IRET).
+//! it next switches to it. Where it is not to be had:
+//!
+//! - x86-64: taking a right away from a page makes the kernel interrupt the same
+//!   cores to drop it from their TLBs, and the return from that interrupt
+//!   serialises as well (Intel SDM 3A 11.3, IRET).
+//! - aarch64: the processor drops TLB entries without an interrupt, so that does
+//!   not do. `membarrier(GLOBAL)` (Linux 4.3) returns when every core has been in
+//!   the kernel, and the return from there is a context synchronisation event
+//!   (Arm ARM B2.3.11). The kernel refuses it where cores run without a tick
+//!   (`nohz_full`), and then there is no way, which is an error.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +20,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const REGISTER_SYNC_CORE: libc::c_int = 1 << 6;
 const SYNC_CORE: libc::c_int = 1 << 5;
 
-static USE_PAGES: AtomicBool = AtomicBool::new(false);
+/// The other way serves.
+static USE_OTHER: AtomicBool = AtomicBool::new(false);
 
 /// Returns when no core of this process executes code fetched before.
 pub(crate) fn cores() -> io::Result<()> {
-    if !USE_PAGES.load(Ordering::Relaxed) {
+    if !USE_OTHER.load(Ordering::Relaxed) {
         if membarrier(SYNC_CORE) {
             return Ok(());
         }
@@ -26,9 +33,9 @@ pub(crate) fn cores() -> io::Result<()> {
         if membarrier(REGISTER_SYNC_CORE) && membarrier(SYNC_CORE) {
             return Ok(());
         }
-        USE_PAGES.store(true, Ordering::Relaxed);
+        USE_OTHER.store(true, Ordering::Relaxed);
     }
-    shoot_down_a_page()
+    otherwise()
 }
 
 fn membarrier(command: libc::c_int) -> bool {
@@ -36,7 +43,19 @@ fn membarrier(command: libc::c_int) -> bool {
     unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
 }
 
-fn shoot_down_a_page() -> io::Result<()> {
+/// Every core has been in the kernel since.
+#[cfg(target_arch = "aarch64")]
+fn otherwise() -> io::Result<()> {
+    const GLOBAL: libc::c_int = 1;
+    match membarrier(GLOBAL) {
+        true => Ok(()),
+        false => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Every core that has the process has dropped a page.
+#[cfg(target_arch = "x86_64")]
+fn otherwise() -> io::Result<()> {
     let size = region::page::size();
     let mut page =
         region::alloc(size, region::Protection::READ_WRITE).map_err(|e| e.into_io_error())?;

@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicU32;
 /// # Safety
 ///
 /// The call's own.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) unsafe fn system_call(
     number: libc::c_long,
@@ -33,6 +34,39 @@ pub(super) unsafe fn system_call(
             in("r9") f,
             lateout("rcx") _,
             lateout("r11") _,
+            options(nostack),
+        );
+    }
+    if (-4095..0).contains(&result) {
+        return Err(-result as i32);
+    }
+    Ok(result as usize)
+}
+
+/// Makes a system call; an error is the kernel's number.
+///
+/// # Safety
+///
+/// The call's own.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+pub(super) unsafe fn system_call(
+    number: libc::c_long,
+    arguments: [usize; 6],
+) -> Result<usize, i32> {
+    let [a, b, c, d, e, f] = arguments;
+    let mut result = a as isize;
+    // SAFETY: the caller's; a system call changes x0 and memory.
+    unsafe {
+        asm!(
+            "svc #0",
+            in("x8") number,
+            inlateout("x0") result,
+            in("x1") b,
+            in("x2") c,
+            in("x3") d,
+            in("x4") e,
+            in("x5") f,
             options(nostack),
         );
     }

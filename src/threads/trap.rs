@@ -12,7 +12,7 @@
 //! is not midair's goes to the handler that was there before. What this cannot
 //! do: a thread that blocks SIGTRAP is killed by the kernel when it traps.
 
-use midair_arch::x86_64::INT3;
+use super::machine;
 use std::cell::Cell;
 use std::io;
 use std::mem::MaybeUninit;
@@ -39,9 +39,6 @@ struct Previous {
     action: libc::sigaction,
     older: *const Previous,
 }
-
-/// `si_code` of what the kernel itself raises (asm-generic/siginfo.h).
-const SI_KERNEL: i32 = 0x80;
 
 thread_local! {
     /// How many handlers this thread has chained to and not come back from. One
@@ -152,9 +149,8 @@ fn way_on(address: usize) -> Option<usize> {
         if to != address {
             return Some(to);
         }
-        // SAFETY: the thread has executed this byte just now.
-        let byte = unsafe { (address as *const u8).read_volatile() };
-        if byte != INT3 {
+        // SAFETY: the thread has executed this just now.
+        if !unsafe { machine::is_breakpoint(address) } {
             return Some(address);
         }
         // A patch that is being made has told the table before it wrote its
@@ -210,16 +206,13 @@ pub(crate) fn ensure_handler() -> io::Result<()> {
 
 extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes a ucontext_t to a SA_SIGINFO handler.
-    let registers = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
-    let pc = &mut registers[libc::REG_RIP as usize];
-    // int3 is a trap: the saved PC is behind its one byte.
-    let trapped_at = (*pc as usize).wrapping_sub(1);
+    let saved = unsafe { &mut *context.cast::<libc::ucontext_t>() };
     // SAFETY: the kernel passes the signal's information.
     let code = unsafe { (*info).si_code };
-    // So the kernel reports int3; single steps and watchpoints have other codes.
-    let is_int3 = code == SI_KERNEL;
-    if is_int3 && let Some(destination) = way_on(trapped_at) {
-        *pc = destination as i64;
+    // Single steps and watchpoints have other codes.
+    let is_breakpoint = code == machine::BREAKPOINT_CODE;
+    if is_breakpoint && let Some(destination) = way_on(machine::trapped_at(saved)) {
+        machine::go_on(saved, destination);
         return;
     }
     chain(signal, info, context, code > 0);

@@ -9,11 +9,10 @@
 #![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
 
 use super::frames::Memory;
-use super::own_memory;
+use super::machine::{MARK_IN_CONTEXT, is_mark, may_begin_behind};
 use super::registers::{PC, Registers, SP};
 use super::stretch::Stretch;
 use super::tasks::Tid;
-use std::mem::offset_of;
 use std::ops::Range;
 
 /// How a thread was seen.
@@ -143,57 +142,24 @@ fn number_of(ranges: &[Range<usize>], word: usize) -> Option<usize> {
     ranges[number].contains(&word).then_some(number)
 }
 
-/// Whether the bytes before `at` are a call instruction, as far as bytes can
-/// say. Not so where a displaced call was: a patched entry has other bytes
-/// there now, so that whoever patches has to know.
-pub(crate) fn is_after_call(at: usize) -> bool {
-    let mut before = [0; 7];
-    let have = own_memory::read(at.wrapping_sub(7), &mut before);
-    if have < before.len() {
-        return true; // not to be told
-    }
-    // e8 rel32
-    if before[2] == 0xe8 {
-        return true;
-    }
-    // ff /2, ff /3: two to seven bytes.
-    (2..=7).any(|length| {
-        let bytes = &before[7 - length..];
-        bytes[0] == 0xff && matches!(bytes[1] >> 3 & 7, 2 | 3)
-    })
-}
-
-/// Whether the code at `pc` is `mov $15,%eax; syscall`: what a signal handler
-/// returns to.
-pub(crate) fn is_signal_return(pc: usize) -> bool {
-    const LONG: [u8; 9] = [0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05];
-    const SHORT: [u8; 7] = [0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05];
-    let mut code = [0; LONG.len()];
-    let have = own_memory::read(pc, &mut code);
-    code[..have].starts_with(&LONG) || code[..have].starts_with(&SHORT)
-}
-
 /// The contexts that signal frames in this stretch have saved.
 ///
-/// A frame is a return address whose code is [`is_signal_return`], and a
-/// `ucontext_t` above it. The code is looked at only where the saved code
-/// segment is the one of 64-bit programs, as the kernel writes it.
+/// They are known by a word that the kernel writes into each
+/// ([`is_mark`](super::machine::is_mark)).
 pub(super) fn contexts_in(stretch: &Stretch) -> Vec<Registers> {
     let saved = |at| Registers::saved_at(at, |at| stretch.word(at));
     signal_frames_in(stretch).filter_map(saved).collect()
 }
 
+pub(crate) use super::machine::is_after_call;
+
 /// Where the `ucontext_t` of each signal frame is.
 pub(super) fn signal_frames_in(stretch: &Stretch) -> impl Iterator<Item = usize> + '_ {
-    const USER_CS: usize = 0x33;
-    let context = offset_of!(libc::ucontext_t, uc_mcontext);
-    // From the return address to the word with the segments, in words.
-    let segments = 1 + context / 8 + libc::REG_CSGSFS as usize;
-    let words = stretch.words.iter().enumerate().skip(segments);
-    words.filter_map(move |(place, word)| {
-        let first = place - segments;
-        let is_frame = word & 0xffff == USER_CS && is_signal_return(stretch.words[first]);
-        is_frame.then(|| stretch.start + 8 * (first + 1))
+    let words = stretch.words.iter().enumerate();
+    words.skip(MARK_IN_CONTEXT / 8).filter_map(|(place, word)| {
+        let context = place - MARK_IN_CONTEXT / 8;
+        let before = context.checked_sub(1).map(|n| stretch.words[n]);
+        (is_mark(*word) && may_begin_behind(before)).then(|| stretch.start + 8 * context)
     })
 }
 

@@ -31,8 +31,10 @@
 
 mod branches;
 mod cache;
+pub mod choice;
 mod decode;
 mod displaced;
+pub mod frame;
 mod function;
 pub mod jumps;
 mod ladder;

@@ -6,13 +6,20 @@ use crate::link;
 use std::fs;
 use std::path::Path;
 
-/// Builds both libraries in the folder `out`.
+/// Builds the libraries of this machine in the folder `out`.
 ///
 /// Each source is an object of its own and there is no link-time
 /// optimisation: a driver must really call the function it drives.
-pub(crate) fn build(out: &Path) {
-    shared_object("fixtures", &out.join("libmidair_fixtures.so"));
-    shared_object("many", &out.join("libmidair_many.so"));
+pub(crate) fn build(machine: &str, out: &Path) {
+    let shapes = out.join("libmidair_fixtures.so");
+    match machine {
+        "x86_64" => {
+            shared_object("fixtures", &shapes);
+            shared_object("many", &out.join("libmidair_many.so"));
+        }
+        "aarch64" => shared_object("fixtures/aarch64", &shapes),
+        other => println!("cargo::warning=there are no fixtures for {other}"),
+    }
 }
 
 fn shared_object(folder: &str, library: &Path) {

@@ -37,11 +37,9 @@ fn main() {
 
     fixtures::build_cpp(&out);
 
-    // The fixtures are x86-64 assembly. Elsewhere the crate has none, and
-    // `fixtures()` doesn't exist.
-    if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {
-        fixtures::build(&out);
-    }
+    // The fixtures are assembly.
+    let machine = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it");
+    fixtures::build(&machine, &out);
 }
 
 /// The folder that Cargo names in the environment variable `name`.

@@ -39,8 +39,8 @@ pub fn sqlite() -> &'static Path {
 /// The functions of [`shapes::SHAPES`], and the `fixture_` functions of
 /// `fixtures/names.c`: two names for one body (`fixture_alias`,
 /// `fixture_alias_too`), one name for two bodies (`fixture_same_name`), an
-/// inlined one (`fixture_inlined`), an `IFUNC` (`fixture_ifunc`).
-#[cfg(target_arch = "x86_64")]
+/// inlined one (`fixture_inlined`), an `IFUNC` (`fixture_ifunc`). Elsewhere than on
+/// x86-64, the shapes only.
 pub fn fixtures() -> &'static Path {
     Path::new(concat!(env!("OUT_DIR"), "/libmidair_fixtures.so"))
 }
@@ -57,17 +57,18 @@ pub fn many() -> &'static Path {
     Path::new(concat!(env!("OUT_DIR"), "/libmidair_many.so"))
 }
 
+/// What Debian calls this machine's folders.
+#[cfg(target_arch = "x86_64")]
+const TRIPLET: &str = "x86_64-linux-gnu";
+#[cfg(target_arch = "aarch64")]
+const TRIPLET: &str = "aarch64-linux-gnu";
+
 /// The system's library of the file name `name` (`libz.so.1`), if it is in one
 /// of the usual folders.
 pub fn installed(name: &str) -> Option<PathBuf> {
-    [
-        "/usr/lib/x86_64-linux-gnu",
-        "/lib/x86_64-linux-gnu",
-        "/usr/lib/aarch64-linux-gnu",
-        "/usr/lib64",
-        "/usr/lib",
-    ]
-    .iter()
-    .map(|folder| Path::new(folder).join(name))
-    .find(|path| path.exists())
+    ["/usr/lib", "/lib", "/usr/lib64"]
+        .iter()
+        .flat_map(|folder| [Path::new(folder).join(TRIPLET), folder.into()])
+        .map(|folder| folder.join(name))
+        .find(|path| path.exists())
 }

@@ -5,10 +5,18 @@
 //! a frame that notices disturbed registers. Which way of patching suits a
 //! shape is not said here: that is what the tests of midair are about.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "x86_64")]
 mod probe;
+#[cfg(target_arch = "x86_64")]
 mod table;
 
+#[cfg(target_arch = "aarch64")]
+pub use aarch64::{Disturbed, SHAPES, probe};
+#[cfg(target_arch = "x86_64")]
 pub use probe::{Disturbed, R10_BEFORE, R11_BEFORE, RAX_BEFORE, probe};
+#[cfg(target_arch = "x86_64")]
 pub use table::SHAPES;
 
 use crate::{Error, Result, functions};
@@ -42,7 +50,7 @@ impl Shape {
 /// What a processor must offer to run a shape.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Needs {
-    /// What every x86-64 has.
+    /// What every processor of its kind has.
     Nothing,
     /// `cmpxchg16b`.
     Cmpxchg16b,
@@ -56,6 +64,13 @@ pub enum Needs {
 
 impl Needs {
     /// Whether this processor offers it.
+    #[cfg(target_arch = "aarch64")]
+    pub fn available(self) -> bool {
+        self == Self::Nothing
+    }
+
+    /// Whether this processor offers it.
+    #[cfg(target_arch = "x86_64")]
     pub fn available(self) -> bool {
         match self {
             Self::Nothing => true,
@@ -75,7 +90,8 @@ pub enum Caution {
     /// It writes memory and reads it back: one thread at a time.
     SharedState,
     /// It returns a register that is neither an argument nor kept by a callee
-    /// (`rax`, `r10`, `r11`), with the value that [`probe`] gives it. A
+    /// (`rax`, `r10`, `r11`; x9, x10, x16), with the value that [`probe`] or the
+    /// driver gives it. A
     /// replacement written in Rust or C that calls the original doesn't hand
     /// this on; a gate must.
     ReadsScratch,

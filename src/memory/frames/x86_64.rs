@@ -9,8 +9,8 @@
 //! How it is told is the business of [`super::unwinder`]. A debugger reads files
 //! and does not see this.
 
-use super::layout::{map_anywhere, page_size, unmap};
-use super::unwinder::{HEADER, announce, header, withdraw};
+use super::super::layout::{map_anywhere, page_size, unmap};
+use super::super::unwinder::{HEADER, announce, header, withdraw};
 use midair_arch::x86_64::eh_frame::{self, Tabled};
 use midair_arch::x86_64::frame::{FrameState, Frames};
 use std::io;

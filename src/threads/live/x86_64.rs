@@ -1,11 +1,11 @@
-//! The order of writes that lets threads run on while entries change.
+//! x86-64: the order of writes that lets threads run on while entries change.
 //!
 //! A [`Change`] replaces a few bytes at one entry. Three things can go wrong
 //! for a thread that is there: it fetches a mixture of old and new bytes; it is
 //! *between* two of the old instructions; or it was interrupted there, and a
 //! signal frame will bring it back. So every byte at which an old instruction
 //! begins (a *boundary*) is a trap in the new bytes, and the table of
-//! [`super::trap`] says where such a thread goes on. Then:
+//! [`super::super::trap`] says where such a thread goes on. Then:
 //!
 //! - nobody else runs: the bytes are written.
 //! - they lie in one aligned word, and each boundary traps before or after: one
@@ -21,10 +21,10 @@
 //!
 //! Taking a patch off is the same with the old bytes.
 
-use super::change::Change;
-use super::count::Alone;
-use super::{sync, trap};
 use crate::memory::write::{Writable, Writer};
+use crate::threads::change::Change;
+use crate::threads::count::Alone;
+use crate::threads::{sync, trap};
 use midair_arch::x86_64::INT3;
 use std::io;
 
