@@ -206,10 +206,8 @@ impl Error {
 
 impl From<Blocked> for Error {
     fn from(e: Blocked) -> Self {
-        match e {
-            Blocked::By { thread, why } => Self::TrapBlocked { thread, why },
-            Blocked::Unreadable(source) => Self::Threads { source },
-        }
+        let Blocked { thread, why } = e;
+        Self::TrapBlocked { thread, why }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 type Number = fn(u32) -> u32;
 
@@ -44,48 +43,24 @@ fn in_child(child: impl FnOnce() -> bool) -> bool {
     }
 }
 
-/// Once, this took 5 s.
-#[test]
-fn a_thread_that_patches_in_a_loop_does_not_keep_others_from_forking() {
-    #[inline(never)]
-    fn looped(n: u32) -> u32 {
-        black_box(black_box(n) * 7)
-    }
-    let stop = AtomicBool::new(false);
-    let mut longest = Duration::ZERO;
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            // Hardly ever without the lock.
-            let patch = patch(looped);
-            while !stop.load(Ordering::Relaxed) {
-                patch.disable().unwrap();
-                patch.enable().unwrap();
-            }
-        });
-        for _ in 0..20 {
-            let start = Instant::now();
-            assert!(in_child(|| true));
-            longest = longest.max(start.elapsed());
-        }
-        stop.store(true, Ordering::Relaxed);
-    });
-    println!("the longest of 20 forks took {longest:?}");
-    assert!(longest < Duration::from_secs(1), "{longest:?}");
-}
-
 #[test]
 fn a_child_has_the_patches_and_changes_only_its_own() {
+    // A child may be made while this one is patched, which it is for good then.
+    #[inline(never)]
+    fn by_turns(n: u32) -> u32 {
+        black_box(black_box(n) * 7)
+    }
     let patched = patch(target);
     let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    let wrong = std::thread::scope(|scope| {
         // Midair's locks are held most of the time.
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
-                drop(patch(busy));
+                drop(patch(by_turns));
                 let _ = midair::symbol("malloc");
             }
         });
-        for round in 0..50 {
+        let wrong = (0..50).find(|_| {
             let right = in_child(|| {
                 let inherited = target(5) == 10;
                 let off = patched.disable().is_ok() && target(5) == 15;
@@ -96,11 +71,15 @@ fn a_child_has_the_patches_and_changes_only_its_own() {
                 drop(anew);
                 inherited && off && own && busy(5) == before
             });
-            assert!(right, "round {round}");
-            assert_eq!(target(5), 10, "the parent's patch is on");
-        }
+            !right || target(5) != 10
+        });
         stop.store(true, Ordering::Relaxed);
+        wrong
     });
+    assert_eq!(
+        wrong, None,
+        "the round in which the child or the parent was wrong"
+    );
     drop(patched);
     assert_eq!(target(5), 15);
 }

@@ -11,7 +11,8 @@
 //! microseconds a patch cannot pay for reading the masks of 512 threads each
 //! time.) What this cannot do: a thread that has begun to block the signal
 //! since the last look, or one that wakes up with the signal blocked and comes to
-//! the function just then, is killed as before.
+//! the function just then, is killed as before. So is one that blocks it where
+//! threads cannot be looked at at all.
 
 use super::look::{self, Outcome, Patience, Unseen, Why};
 use super::tasks::{self, Tid};
@@ -36,17 +37,21 @@ struct Latest {
 
 static LATEST: Mutex<Option<Latest>> = Mutex::new(None);
 
-/// Why traps cannot be let through.
+/// A thread runs, blocks SIGTRAP, and does not answer.
 #[derive(Debug)]
-pub(crate) enum Blocked {
-    /// A thread runs, blocks SIGTRAP, and does not answer.
-    By { thread: Tid, why: String },
-    /// The threads cannot be looked at.
-    Unreadable(io::Error),
+pub(crate) struct Blocked {
+    pub(crate) thread: Tid,
+    pub(crate) why: String,
 }
 
 /// Makes threads that run let SIGTRAP through.
 pub(crate) fn let_through() -> Result<(), Blocked> {
+    // Without /proc or descriptors nothing is known of the threads. That must
+    // not keep a patch from being taken off.
+    try_let_through().unwrap_or(Ok(()))
+}
+
+fn try_let_through() -> io::Result<Result<(), Blocked>> {
     let mut latest = LATEST
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -56,12 +61,12 @@ pub(crate) fn let_through() -> Result<(), Blocked> {
         .as_ref()
         .is_some_and(|l| l.process == process && started < l.next)
     {
-        return Ok(());
+        return Ok(Ok(()));
     }
     let before = worked();
     let mut blocking = Vec::new();
-    for tid in tasks::list().map_err(Blocked::Unreadable)? {
-        let task = tasks::status(tid).map_err(Blocked::Unreadable)?;
+    for tid in tasks::list()? {
+        let task = tasks::status(tid)?;
         if task.is_some_and(|task| task.blocks_trap()) {
             blocking.push(tid);
         }
@@ -80,17 +85,16 @@ pub(crate) fn let_through() -> Result<(), Blocked> {
             {
                 refused = Some(of(thread, &unseen));
             }
-        })
-        .map_err(Blocked::Unreadable)?;
+        })?;
     }
     if let Some(refused) = refused {
-        return Err(refused);
+        return Ok(Err(refused));
     }
     *latest = Some(Latest {
         process,
         next: Instant::now() + INTERVAL.max(took * SHARE),
     });
-    Ok(())
+    Ok(Ok(()))
 }
 
 /// How long this thread has had a core. Waiting for one is no work.
@@ -105,7 +109,7 @@ fn worked() -> Duration {
 }
 
 fn of(thread: Tid, unseen: &Unseen) -> Blocked {
-    Blocked::By {
+    Blocked {
         thread,
         why: unseen.to_string(),
     }
