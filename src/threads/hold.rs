@@ -171,8 +171,15 @@ impl Gathering {
             let mut at = 0;
             while let Some((tid, length)) = entry(&self.listing[at..got]) {
                 at += length;
-                if let Some(tid) = tid.filter(|tid| *tid != self.own) {
-                    all &= self.look_at(tid)?;
+                let Some(tid) = tid.filter(|tid| *tid != self.own) else {
+                    continue;
+                };
+                match self.look_at(tid) {
+                    Ok(is_at_rest) => all &= is_at_rest,
+                    Err(number) => {
+                        close(folder);
+                        return Err(number);
+                    }
                 }
             }
         }
@@ -242,10 +249,17 @@ fn entry(listing: &[u8]) -> Option<(Option<Tid>, usize)> {
     Some((std::str::from_utf8(digits).ok()?.parse().ok(), length))
 }
 
-/// Whether `stat` says that the thread executes, or would if it had a core.
+/// Whether `stat` says that the thread executes code of this process, or would if
+/// it had a core.
 fn runs(stat: &str) -> bool {
-    let state = stat.rsplit_once(") ").map(|(_, rest)| rest.as_bytes()[0]);
-    state == Some(b'R')
+    let Some((_, rest)) = stat.rsplit_once(") ") else {
+        return true; // nobody knows
+    };
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next().and_then(|state| state.bytes().next());
+    let flags = fields.nth(5).and_then(|flags| flags.parse().ok());
+    let kind = tasks::kind_of(state.unwrap_or(b'R'), flags.unwrap_or(0));
+    state == Some(b'R') && kind == tasks::Kind::User
 }
 
 /// A file of a thread; none if it is gone.
@@ -319,4 +333,61 @@ fn sleep(time: Duration) {
     let arguments = [time.as_ptr() as usize, 0, 0, 0, 0, 0];
     // SAFETY: `time` is a timespec.
     let _ = unsafe { system_call(libc::SYS_nanosleep, arguments) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+    use std::time::Instant;
+
+    #[test]
+    fn nobody_else_runs_while_threads_are_held_and_all_go_on_afterwards() {
+        static COUNTS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+        static STOP: AtomicBool = AtomicBool::new(false);
+        let counts = || [0, 1, 2, 3].map(|n: usize| COUNTS[n].load(Ordering::SeqCst));
+        struct Stop;
+        impl Drop for Stop {
+            fn drop(&mut self) {
+                STOP.store(true, Ordering::Relaxed);
+            }
+        }
+        std::thread::scope(|scope| {
+            let _stop = Stop;
+            for count in &COUNTS {
+                scope.spawn(|| {
+                    while !STOP.load(Ordering::Relaxed) {
+                        count.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+            while counts().contains(&0) {
+                std::thread::yield_now();
+            }
+            for _ in 0..5 {
+                let (mut before, mut after) = ([0; 4], [1; 4]);
+                while_held(|| {
+                    before = counts();
+                    sleep(Duration::from_millis(30));
+                    after = counts();
+                })
+                .unwrap();
+                assert_eq!(before, after, "somebody ran on");
+                let until = Instant::now() + Duration::from_secs(20);
+                while counts().iter().zip(after).any(|(now, then)| *now == then) {
+                    assert!(Instant::now() < until, "somebody was not released");
+                    std::thread::yield_now();
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn what_runs_is_told_from_what_sleeps_and_from_the_kernels_own() {
+        let stat = |state: &str, flags: u64| format!("7 (a ) R) {state} 1 1 1 0 -1 {flags} 0 0");
+        assert!(runs(&stat("R", 0x40_0000)));
+        assert!(!runs(&stat("S", 0x40_0000)));
+        assert!(!runs(&stat("R", 0x10)), "a worker of io_uring");
+        assert!(!runs(&stat("R", 0x4)), "on its way out");
+    }
 }

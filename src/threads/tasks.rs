@@ -106,7 +106,7 @@ pub(crate) fn status(tid: Tid) -> io::Result<Option<Task>> {
     }))
 }
 
-fn kind_of(state: u8, flags: u64) -> Kind {
+pub(super) fn kind_of(state: u8, flags: u64) -> Kind {
     if matches!(state, b'Z' | b'X' | b'x') || flags & PF_EXITING != 0 {
         Kind::Ended
     } else if flags & (PF_IO_WORKER | PF_USER_WORKER) != 0 {
