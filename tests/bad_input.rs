@@ -163,6 +163,7 @@ fn is_loaded(path: &Path) -> bool {
     modules.iter().any(|module| module.path() == path)
 }
 
+#[cfg(target_arch = "x86_64")] // the other engine knows no other machine
 #[test]
 fn code_that_someone_else_has_changed_is_refused() {
     #[inline(never)]
@@ -177,12 +178,14 @@ fn code_that_someone_else_has_changed_is_refused() {
     assert!(midair::can_patch(target).is_ok());
 }
 
+#[cfg(target_arch = "x86_64")] // its bytes are of that machine
 #[test]
 fn a_breakpoint_of_a_debugger_is_refused() {
     let code = code_page(&[0xcc, 0x48, 0x89, 0xf8, 0xc3]); // int3; mov rax,rdi; ret
     assert_eq!(reason(code), Reason::ForeignBreakpoint);
 }
 
+#[cfg(target_arch = "x86_64")] // its bytes are of that machine
 #[test]
 fn bytes_that_are_no_code_are_refused() {
     assert_eq!(
@@ -191,6 +194,7 @@ fn bytes_that_are_no_code_are_refused() {
     );
 }
 
+#[cfg(target_arch = "x86_64")] // its bytes are of that machine
 #[test]
 fn the_last_bytes_of_a_mapping_are_not_overrun() {
     // `mov eax, 7; ret` in the last six bytes, `xor eax,eax; ret` in the last three.
@@ -237,6 +241,7 @@ fn place(code: &[u8], offset: usize) -> *const () {
     }
 }
 
+#[cfg(target_arch = "x86_64")] // the compiler does not run on the emulated machine
 #[test]
 fn a_replacement_of_another_type_does_not_compile() {
     trybuild::TestCases::new().compile_fail("tests/compile_fail/*.rs");

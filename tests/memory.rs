@@ -4,7 +4,7 @@
 //! and after many cycles, with another thread at work. `MIDAIR_CYCLES` sets the
 //! number of cycles; the bound is the same for any number.
 // aarch64 is emulated in CI: memory comes back once all threads were looked at, and
-// an emulator does not show them (tests/emulated.rs).
+// an emulator does not show them (tests/aarch64.rs).
 #![cfg(target_arch = "x86_64")]
 
 use midair_libraries::shapes::{Caution, Fixtures, SHAPES};

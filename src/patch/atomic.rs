@@ -13,6 +13,7 @@
 //! function at that instant, and call a new one from there.
 
 use super::limbo::Item;
+use super::per_machine;
 use super::registry::{LayerId, Registry};
 use super::site::Site;
 use super::staged::Store;
@@ -67,6 +68,11 @@ impl Registry {
         let mut targets: Vec<usize> = wanted.iter().map(|(layer, _)| layer.target).collect();
         targets.sort_unstable();
         targets.dedup();
+        for target in &targets {
+            if let Some(site) = self.sites.get(target) {
+                per_machine::check_choice(site.rung()).map_err(|reason| site.refuse(reason))?;
+            }
+        }
         self.each_site(&targets, |site| site.needs_gate = true);
         if let Err(e) = self.settle(&targets) {
             self.each_site(&targets, |site| site.needs_gate = false);

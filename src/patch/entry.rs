@@ -269,7 +269,7 @@ impl Site {
         [head].into_iter().chain(boundaries)
     }
 
-    fn refuse(&self, reason: Reason) -> Refusal {
+    pub(super) fn refuse(&self, reason: Reason) -> Refusal {
         let refusal = Refusal::new(self.located.analysis.address(), 0, reason);
         match self.located.name() {
             Some(name) => refusal.with_symbol(name),

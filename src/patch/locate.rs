@@ -181,7 +181,7 @@ impl Located {
         let address = TargetAddress::new(target as u64);
         let refuse = |reason| Refusal::new(address, 0, reason);
         let region = region::query(target as *const u8).map_err(|e| refuse(unreadable(&e)))?;
-        if !region.is_executable() {
+        if !region.is_executable() || !target.is_multiple_of(per_machine::ALIGNMENT) {
             return Err(refuse(Reason::NotCode));
         }
         if !region.is_readable() {

@@ -32,7 +32,7 @@ const MARK: u32 = 0x686f_6c64;
 const MOST: usize = 4096;
 
 /// How long it may take until all are held.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Pauses between rounds: from the first they double up to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(2));

@@ -162,7 +162,9 @@ fn rounds(
     patience: &Patience,
     each: &mut dyn FnMut(Tid, Outcome),
 ) -> io::Result<()> {
-    own_memory::is_readable()?;
+    if wish == Wish::Copy {
+        own_memory::is_readable()?;
+    }
     let own = tasks::own();
     let mut pending: Vec<Pending> = tids.iter().map(|tid| Pending::new(*tid, wish)).collect();
     let mut pause = PAUSES.0;
@@ -292,14 +294,11 @@ impl Pending {
         if task.kind != Kind::User {
             return Ok(Turn::Outcome(Outcome::RunsNothing(task.kind)));
         }
-        if self.wish == Wish::UnblockTrap && !task.blocks_trap() {
-            return Ok(Turn::Done);
+        if self.wish == Wish::UnblockTrap {
+            return self.mask_of_sleeper();
         }
         self.running = None;
-        self.why = match self.wish {
-            Wish::UnblockTrap => Why::Asleep,
-            Wish::Copy => Why::Emulated,
-        };
+        self.why = Why::Emulated;
         Ok(Turn::Later)
     }
 
@@ -312,26 +311,30 @@ impl Pending {
             return Ok(Turn::Outcome(Outcome::RunsNothing(kind)));
         }
         if self.wish == Wish::UnblockTrap {
-            // It may wake in time.
-            self.why = Why::Asleep;
-            self.running = None;
-            let Some(task) = tasks::status(self.tid)?.filter(Task::blocks_trap) else {
-                return Ok(Turn::Done);
-            };
-            let voluntary = task.switches.voluntary;
-            let (same, since) = *self.asleep.get_or_insert((voluntary, Instant::now()));
-            if same != voluntary {
-                self.asleep = None; // it has been awake
-            } else if since.elapsed() >= SLUMBER {
-                return self.unseen(Why::Asleep);
-            }
-            return Ok(Turn::Later);
+            return self.mask_of_sleeper();
         }
         let sp = view.registers.sp();
         if !view.stacks.first().is_some_and(|stack| stack.contains(sp)) {
             return self.unseen(Why::Unreadable { sp });
         }
         Ok(Turn::Outcome(Outcome::Seen(view)))
+    }
+
+    /// The mask of a sleeper cannot be changed. It may wake in time.
+    fn mask_of_sleeper(&mut self) -> io::Result<Turn> {
+        self.why = Why::Asleep;
+        self.running = None;
+        let Some(task) = tasks::status(self.tid)?.filter(Task::blocks_trap) else {
+            return Ok(Turn::Done);
+        };
+        let voluntary = task.switches.voluntary;
+        let (same, since) = *self.asleep.get_or_insert((voluntary, Instant::now()));
+        if same != voluntary {
+            self.asleep = None; // it has been awake
+        } else if since.elapsed() >= SLUMBER {
+            return self.unseen(Why::Asleep);
+        }
+        Ok(Turn::Later)
     }
 
     /// Cheap as long as nothing is decided: with hundreds of busy threads the

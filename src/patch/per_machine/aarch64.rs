@@ -5,7 +5,7 @@
 use super::super::locate::read_byte;
 use crate::memory::arena::Arena;
 use crate::threads::change::Few;
-use midair_arch::aarch64::{BREAKPOINT, JUMP, Rung, WORD, jumps};
+use midair_arch::aarch64::{BREAKPOINT, JUMP, Rung, Scratch, WORD, jumps};
 use midair_arch::{Reason, TargetAddress};
 use std::ops::Range;
 
@@ -70,3 +70,15 @@ pub(in super::super) fn pad(code: &mut Vec<u8>) {
 pub(in super::super) fn is_direct_call(code: &[u8]) -> bool {
     code.get(3).is_some_and(|byte| byte >> 2 == 0b10_0101)
 }
+
+/// Whether the gate may lead to a choice, which changes x16: not where the
+/// function reads that.
+pub(in super::super) fn check_choice(rung: &Rung) -> Result<(), Reason> {
+    match rung.scratch {
+        Scratch::X16 => Ok(()),
+        Scratch::X17 => Err(Reason::NoFreeRegister),
+    }
+}
+
+/// Of what addresses of instructions are multiples.
+pub(in super::super) const ALIGNMENT: usize = WORD;

@@ -87,3 +87,11 @@ pub(in super::super) fn pad(code: &mut Vec<u8>) {
 pub(in super::super) fn is_direct_call(code: &[u8]) -> bool {
     code.first() == Some(&0xe8)
 }
+
+/// Whether the gate may lead to a choice: choices change no register.
+pub(in super::super) fn check_choice(_: &Rung) -> Result<(), Reason> {
+    Ok(())
+}
+
+/// Of what addresses of instructions are multiples.
+pub(in super::super) const ALIGNMENT: usize = 1;
