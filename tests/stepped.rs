@@ -270,7 +270,7 @@ fn run_closure(fixtures: &Fixtures, shape: &Shape, table: &mut Table) {
         look_at(place, 0, 0);
     }
     look_at("closure", stub, CLOSURE_LEN);
-    let dispatcher = midair::symbol("midair::patch::closure::dispatch").unwrap();
+    let dispatcher = midair::symbol("midair::patch::closure::x86_64::dispatch").unwrap();
     look_at("dispatcher", dispatcher.address as usize, dispatcher.size);
     let name = format!("{} (closure)", shape.name);
     let got = step_through(&name, target, target, table);
@@ -291,7 +291,7 @@ fn run_choice(fixtures: &Fixtures, shape: &Shape, table: &mut Table) {
     let original = committed.patches[0].original();
     let (_, choice) = look_at_pieces(&name, target, original);
     look_at("choice", choice, CHOICE_LEN);
-    let chooser = midair::symbol("midair::patch::choosing::dispatch").unwrap();
+    let chooser = midair::symbol("midair::patch::choosing::x86_64::dispatch").unwrap();
     look_at("chooser", chooser.address as usize, chooser.size);
     let name = format!("{} (choice)", shape.name);
     let got = step_through(&name, target, target, table);

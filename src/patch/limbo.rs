@@ -11,13 +11,14 @@
 //! A round may take several tries: threads that cannot be seen now are looked at
 //! again by the next one. Nobody is stopped.
 
+use super::choosing::dispatcher_code;
 use crate::memory::arena::{Arena, Slot};
 use crate::memory::process;
 use crate::threads::change::Change;
 use crate::threads::look::{self, Outcome, Patience};
 use crate::threads::tasks::{self, Tid};
 use crate::threads::trap;
-use crate::threads::view::{Seen, View};
+use crate::threads::view::{Seen, View, number_of};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::Range;
@@ -178,6 +179,7 @@ impl Limbo {
         let owners = owners(&self.items[..round.items]);
         let ranges: Vec<Range<usize>> = owners.iter().map(|(range, _)| range.clone()).collect();
         let patience = Patience::of(time);
+        let own = tasks::own();
         for _ in 0..LISTINGS {
             let tids: Vec<Tid> = tasks::list()?
                 .into_iter()
@@ -191,9 +193,14 @@ impl Limbo {
                 let why = match outcome {
                     Outcome::Seen(view) => match hidden(&view) {
                         None => {
-                            view.points_into(&ranges, |n, _| {
+                            let mut hold = |n: usize| {
                                 round.held.entry(owners[n].1).or_insert(tid);
-                            });
+                            };
+                            if tid == own {
+                                points_into_when_interrupted(&view, &ranges, hold);
+                            } else {
+                                view.points_into(&ranges, |n, _| hold(n));
+                            }
                             None
                         }
                         hidden => hidden.map(String::from),
@@ -281,6 +288,23 @@ fn owners(items: &[Item]) -> Vec<(Range<usize>, usize)> {
         .collect();
     owners.sort_unstable_by_key(|(range, _)| range.start);
     owners
+}
+
+/// What the calling thread may come back to. It is here, so it can be in one of
+/// the ranges only where a signal has interrupted it: what else is on its stack
+/// is left there by its having patched.
+fn points_into_when_interrupted(view: &View, ranges: &[Range<usize>], mut hold: impl FnMut(usize)) {
+    for context in view.signal_contexts() {
+        if dispatcher_code().contains(&context.pc()) {
+            // It has come from a choice, to which its stack leads.
+            (0..ranges.len()).for_each(&mut hold);
+        }
+        for word in context.known() {
+            if let Some(n) = number_of(ranges, word) {
+                hold(n);
+            }
+        }
+    }
 }
 
 /// Why a thread that was seen may have an address where it was not seen.

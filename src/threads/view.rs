@@ -136,7 +136,7 @@ impl Memory for View {
 }
 
 /// The number of the range that the word points into.
-fn number_of(ranges: &[Range<usize>], word: usize) -> Option<usize> {
+pub(crate) fn number_of(ranges: &[Range<usize>], word: usize) -> Option<usize> {
     let after = ranges.partition_point(|range| range.start <= word);
     let number = after.checked_sub(1)?;
     ranges[number].contains(&word).then_some(number)
