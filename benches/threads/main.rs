@@ -4,7 +4,8 @@
 //! `detour`'s transaction, which stops every thread.
 //!
 //! `cargo bench --bench threads` prints a table and whether the targets are met,
-//! and draws plots. Absolute times mean little on a shared machine: compare
+//! and draws plots; `MIDAIR_THREADS=2,512` and `MIDAIR_FUNCTIONS=1` run a part of
+//! it. Absolute times mean little on a shared machine: compare
 //! within one run.
 //!
 //! - [`engine`]: the ways of patching that are compared. A consistency of
@@ -55,6 +56,9 @@ fn main() {
             if is_test && (threads > 2 || functions > 100) {
                 continue;
             }
+            if !asked_for("MIDAIR_THREADS", threads) || !asked_for("MIDAIR_FUNCTIONS", functions) {
+                continue;
+            }
             for engine in engine::Engine::ALL {
                 let cell = Cell {
                     engine,
@@ -73,6 +77,16 @@ fn main() {
     estimates::give(&results);
     plot::draw(&results);
     println!("the whole run took {:.0} s", start.elapsed().as_secs_f64());
+}
+
+/// Whether the variable, a list of numbers with commas, has this one or is not
+/// there.
+#[cfg(target_arch = "x86_64")]
+fn asked_for(variable: &str, number: usize) -> bool {
+    let Ok(list) = std::env::var(variable) else {
+        return true;
+    };
+    list.split(',').any(|n| n.trim().parse() == Ok(number))
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -251,6 +251,10 @@ pub(super) fn dispatcher_code() -> Range<usize> {
         static __start_midair_choice: u8;
         static __stop_midair_choice: u8;
     }
+    // What is in the section has to be in the program, or the linker drops it and
+    // does not make these.
+    let entry: extern "C" fn() = dispatch;
+    std::hint::black_box(entry);
     (&raw const __start_midair_choice as usize)..(&raw const __stop_midair_choice as usize)
 }
 

@@ -7,7 +7,7 @@
 //! that change.
 //!
 //! All masks are read the first time, and again when some time has passed: ten
-//! times the work of reading them, so that patching costs a tenth more. (A few
+//! times what reading them took, so that patching costs a tenth more. (A few
 //! microseconds a patch cannot pay for reading the masks of 512 threads each
 //! time.) What this cannot do: a thread that has begun to block the signal
 //! since the last look, or one that wakes up with the signal blocked and comes to
@@ -63,15 +63,13 @@ fn try_let_through() -> io::Result<Result<(), Blocked>> {
     {
         return Ok(Ok(()));
     }
-    let before = worked();
     let mut blocking = Vec::new();
     for tid in tasks::list()? {
-        let task = tasks::status(tid)?;
-        if task.is_some_and(|task| task.blocks_trap()) {
+        if tasks::blocks_trap(tid)? {
             blocking.push(tid);
         }
     }
-    let took = worked().saturating_sub(before);
+    let took = started.elapsed();
     let mut refused = None;
     if !blocking.is_empty() {
         let patience = Patience {
@@ -95,17 +93,6 @@ fn try_let_through() -> io::Result<Result<(), Blocked>> {
         next: Instant::now() + INTERVAL.max(took * SHARE),
     });
     Ok(Ok(()))
-}
-
-/// How long this thread has had a core. Waiting for one is no work.
-fn worked() -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is a live local.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn of(thread: Tid, unseen: &Unseen) -> Blocked {

@@ -154,6 +154,26 @@ pub(super) fn time_on_core(tid: Tid) -> io::Result<Option<u64>> {
         .ok_or_else(malformed)
 }
 
+/// Whether a thread blocks SIGTRAP; one that is gone does not. Reads only what
+/// is cheap to read of many.
+pub(crate) fn blocks_trap(tid: Tid) -> io::Result<bool> {
+    let Some(stat) = TaskFile::open(tid, "stat")? else {
+        return Ok(false);
+    };
+    let mut buffer = [0; BUFFER];
+    let Some(text) = stat.read(&mut buffer)? else {
+        return Ok(false);
+    };
+    // Field 32, `blocked`: the first 31 signals, in decimal (proc_pid_stat(5)).
+    // The first field behind the name is number 3.
+    let parse = || {
+        let rest = text.rsplit_once(')')?.1;
+        let blocked: u64 = rest.split_ascii_whitespace().nth(32 - 3)?.parse().ok()?;
+        Some(blocked & 1 << (libc::SIGTRAP - 1) != 0)
+    };
+    parse().ok_or_else(malformed)
+}
+
 /// Longer than any `stat` or `status`.
 pub(super) const BUFFER: usize = 4096;
 
