@@ -1,0 +1,109 @@
+//! Why a function is not mocked.
+
+use crate::Error;
+use std::fmt;
+
+/// Why a mock was not made. Nothing has changed then.
+#[non_exhaustive]
+pub enum MockError {
+    /// The function cannot be patched.
+    Patch(Error),
+    /// Two functions of different types are one in the program: the compiler or
+    /// the linker has folded them, as their code is the same.
+    Shared {
+        /// The function that was mocked first.
+        function: String,
+        /// Their types.
+        types: [String; 2],
+    },
+    /// The compiler has put the function's body into callers, which a mock does
+    /// not reach.
+    Inlined {
+        /// The function.
+        function: String,
+        /// The callers, with file and line.
+        callers: Vec<String>,
+    },
+    /// Other functions have the same code at the same address, so that a mock of
+    /// one would be a mock of all.
+    Folded {
+        /// The function.
+        function: String,
+        /// The others.
+        others: Vec<String>,
+    },
+    /// Types of the signature have lifetimes that cannot be checked where the
+    /// signature is not given.
+    Lifetimes {
+        /// The type of the function.
+        signature: String,
+    },
+}
+
+impl fmt::Display for MockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Patch(error) => write!(f, "{error}"),
+            Self::Shared {
+                function,
+                types: [one, other],
+            } => write!(
+                f,
+                "`{function}` is mocked as `{one}`, and the same code is to be mocked as `{other}`: \
+                 two functions with the same code are one in this program; make their bodies differ, \
+                 or build without optimisation"
+            ),
+            Self::Inlined { function, callers } => {
+                write!(
+                    f,
+                    "`{function}` was inlined, so a mock would not reach these callers:"
+                )?;
+                for caller in callers {
+                    write!(f, "\n  {caller}")?;
+                }
+                write!(
+                    f,
+                    "\nput `#[midair_macros::mockable]` on it, build with opt-level = 0, \
+                     or say `.even_if_inlined()`"
+                )
+            }
+            Self::Folded { function, others } => {
+                write!(f, "`{function}` has the same code, at the same address, as")?;
+                for other in others {
+                    write!(f, " `{other}`")?;
+                }
+                write!(
+                    f,
+                    ": a mock of one would be a mock of all; make their bodies differ, or build without optimisation"
+                )
+            }
+            Self::Lifetimes { signature } => write!(
+                f,
+                "the lifetimes in `{signature}` cannot be checked: give the signature, \
+                 `mock!(path: for<'a> fn(&'a str, Option<&str>) -> &'a str => |a, b| …)`; \
+                 `for<>` where none is to be any lifetime"
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for MockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for MockError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Patch(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Error> for MockError {
+    fn from(error: Error) -> Self {
+        Self::Patch(error)
+    }
+}

@@ -1,0 +1,3 @@
+//! Mocks of every kind of function, seen by those who are to see them.
+
+mod kinds;
