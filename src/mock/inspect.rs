@@ -13,3 +13,11 @@ pub(super) fn name(at: usize) -> String {
 pub(super) fn copies(at: usize) -> Result<Vec<usize>, MockError> {
     Ok(vec![at])
 }
+
+/// The name of the `async fn` whose future is polled by the function at `at`.
+pub(super) fn async_name(at: usize) -> String {
+    let name = name(at);
+    let own = ["::{closure#0}", "::{{closure}}", "::{async_fn#0}"];
+    let cut = own.iter().find_map(|end| name.strip_suffix(end));
+    cut.map_or(name.clone(), str::to_owned)
+}
