@@ -1,0 +1,5 @@
+//! Real crates, compiled in every way that matters, and asked.
+
+mod build;
+mod copies;
+mod timing;
