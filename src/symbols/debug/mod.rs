@@ -14,16 +14,21 @@
 
 mod abbreviations;
 mod copies;
+mod coroutine;
 mod declaration;
 mod forms;
+mod function;
 mod index;
 mod instance;
 mod reader;
 mod scan;
+mod types;
 mod unknown;
 
 pub(crate) use copies::{Copies, copies};
+pub(crate) use coroutine::{Argument, Coroutine, coroutine};
 pub(super) use reader::DebugSlot;
+pub(crate) use types::Type;
 pub(crate) use unknown::Unknown;
 
 #[cfg(test)]

@@ -2,4 +2,5 @@
 
 mod build;
 mod copies;
+mod coroutines;
 mod timing;
