@@ -1,0 +1,6 @@
+//! Real crates, compiled in every way that matters, and asked.
+
+mod build;
+mod copies;
+mod coroutines;
+mod timing;
