@@ -34,8 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 /// The type of the function that polls a future.
-type PollFn<'l, Fut> =
-    fn(Pin<&'l mut Fut>, &'l mut Context<'l>) -> Poll<<Fut as Future>::Output>;
+type PollFn<'l, Fut> = fn(Pin<&'l mut Fut>, &'l mut Context<'l>) -> Poll<<Fut as Future>::Output>;
 
 /// Where a future has what.
 #[derive(Debug)]
@@ -47,12 +46,18 @@ struct Layout {
 impl Layout {
     fn of<Args: Arguments, Fut: Future>(poll: PollFn<'_, Fut>) -> Result<Self, MockError> {
         let future = type_name::<Fut>();
-        let refuse = |why: String| MockError::Future { future: future.to_owned(), why };
+        let refuse = |why: String| MockError::Future {
+            future: future.to_owned(),
+            why,
+        };
         let coroutine =
             debug::coroutine(poll as usize).map_err(|unknown| refuse(unknown.to_string()))?;
         let mine = Args::SIZES;
-        let theirs: Vec<usize> =
-            coroutine.arguments.iter().map(|a| (a.place.end - a.place.start) as usize).collect();
+        let theirs: Vec<usize> = coroutine
+            .arguments
+            .iter()
+            .map(|a| (a.place.end - a.place.start) as usize)
+            .collect();
         if coroutine.size as usize != size_of::<Fut>() || theirs != mine {
             return Err(refuse(format!(
                 "its debug information says {} bytes with arguments of {theirs:?} bytes; \
@@ -61,7 +66,11 @@ impl Layout {
                 size_of::<Fut>(),
             )));
         }
-        let offsets = coroutine.arguments.iter().map(|a| a.place.start as usize).collect();
+        let offsets = coroutine
+            .arguments
+            .iter()
+            .map(|a| a.place.start as usize)
+            .collect();
         Ok(Self { coroutine, offsets })
     }
 
@@ -75,7 +84,11 @@ impl Layout {
         let mut bytes = [0_u8; 8];
         let len = (place.end - place.start) as usize;
         // SAFETY: in the future, by the caller's promise, and always initialised.
-        unsafe { future.add(place.start as usize).copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
+        unsafe {
+            future
+                .add(place.start as usize)
+                .copy_to_nonoverlapping(bytes.as_mut_ptr(), len)
+        };
         u64::from_le_bytes(bytes)
     }
 
@@ -97,7 +110,11 @@ impl Layout {
         let bytes = self.coroutine.returned.to_le_bytes();
         let len = (place.end - place.start) as usize;
         // SAFETY: as above, and nobody else looks at a future that is polled.
-        unsafe { future.add(place.start as usize).copy_from_nonoverlapping(bytes.as_ptr(), len) };
+        unsafe {
+            future
+                .add(place.start as usize)
+                .copy_from_nonoverlapping(bytes.as_ptr(), len)
+        };
     }
 }
 
@@ -120,7 +137,9 @@ pub struct FutureBuilder<'l, Args: Arguments, Fut: Future> {
 
 impl<Args: Arguments, Fut: Future> fmt::Debug for FutureBuilder<'_, Args, Fut> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FutureBuilder").field("future", &type_name::<Fut>()).finish()
+        f.debug_struct("FutureBuilder")
+            .field("future", &type_name::<Fut>())
+            .finish()
     }
 }
 
@@ -230,7 +249,10 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
         let given = values.len();
         let values = Mutex::new(values);
         self.steps(move |_| {
-            let next = values.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let next = values
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_front();
             Step::Now(next.unwrap_or_else(|| exhausted(type_name::<Fut>(), given)))
         })
     }
@@ -309,11 +331,14 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
             let name = super::inspect::async_name;
             let site = Site::named(self.poll, name)?;
             let known = Arc::clone(&layout);
-            self.when.insert(0, Box::new(move |(future, _)| {
-                let at = address(future);
-                // SAFETY: a future of this layout.
-                unsafe { known.is_new(at) || is_mine(at) }
-            }));
+            self.when.insert(
+                0,
+                Box::new(move |(future, _)| {
+                    let at = address(future);
+                    // SAFETY: a future of this layout.
+                    unsafe { known.is_new(at) || is_mine(at) }
+                }),
+            );
             let shows = self.shown.map(Shows);
             let shown = Arc::clone(&layout);
             let record = Record::By(Box::new(move |(future, _)| {
@@ -329,7 +354,14 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
                 };
                 Some(shown.offsets.iter().enumerate().map(show).collect())
             }));
-            let state = State::new(site, Action { when: self.when, act: make(layout), record });
+            let state = State::new(
+                site,
+                Action {
+                    when: self.when,
+                    act: make(layout),
+                    record,
+                },
+            );
             Mock::new(state, self.is_everywhere, self.made_at)
         });
         match made {
@@ -366,16 +398,26 @@ impl<T> Default for Running<T> {
 
 impl<T> Running<T> {
     fn has(&self, at: usize) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&at)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(&at)
     }
 
     fn remove(&self, at: usize) -> Option<Later<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&at)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&at)
     }
 
     /// One that was there is of a future that was dropped.
     fn insert(&self, at: usize, later: Later<T>) {
-        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(at, later);
+        let before = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(at, later);
         drop(before);
     }
 }

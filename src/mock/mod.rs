@@ -314,10 +314,10 @@ macro_rules! __async_with {
         $crate::__async_mock!($path).$how({
             #[allow(unused_macros)]
             macro_rules! call_original {
-                ($dollar($dollar argument:expr),* $dollar(,)?) => {
-                    $crate::mock::__macro::Original::new($path($dollar($dollar argument),*))
-                };
-            }
+                        ($dollar($dollar argument:expr),* $dollar(,)?) => {
+                            $crate::mock::__macro::Original::new($path($dollar($dollar argument),*))
+                        };
+                    }
             $closure
         })
     };
