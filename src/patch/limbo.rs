@@ -205,7 +205,7 @@ impl Limbo {
                         }
                         hidden => hidden.map(String::from),
                     },
-                    Outcome::RunsNothing(_) | Outcome::Gone => None,
+                    Outcome::RunsNothing | Outcome::Gone => None,
                     Outcome::Unseen(unseen) => Some(unseen.to_string()),
                 };
                 match why {

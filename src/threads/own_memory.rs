@@ -3,8 +3,6 @@
 //! `process_vm_readv` of ourselves: where a load would fault, it stops, and says
 //! how far it came.
 
-#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
-
 use super::system_call::{copy_readable, error, process_id};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
