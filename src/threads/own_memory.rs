@@ -18,6 +18,12 @@ fn try_read(from: usize, to: &mut [u8]) -> Result<usize, i32> {
     unsafe { copy_readable(process_id(), from, at, length) }
 }
 
+/// Whether nothing is mapped at `at`. Where that cannot be found out, something
+/// is.
+pub(crate) fn is_unmapped(at: usize) -> bool {
+    try_read(at, &mut [0]) == Err(libc::EFAULT)
+}
+
 /// Whether reading so is allowed here at all.
 pub(crate) fn is_readable() -> io::Result<()> {
     static WORKS: AtomicBool = AtomicBool::new(false);
