@@ -7,7 +7,8 @@
 //!
 //! - x86-64: taking a right away from a page makes the kernel interrupt the same
 //!   cores to drop it from their TLBs, and the return from that interrupt
-//!   serialises as well (Intel SDM 3A 11.3, IRET).
+//!   serialises as well (Intel SDM 3A 11.3, IRET). That is less than a promise:
+//!   AMD's INVLPGB (Linux 6.15) and hypervisors can do it without an interrupt.
 //! - aarch64: the processor drops TLB entries without an interrupt, so that does
 //!   not do. `membarrier(GLOBAL)` (Linux 4.3) returns when every core has been in
 //!   the kernel, and the return from there is a context synchronisation event
