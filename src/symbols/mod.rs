@@ -46,10 +46,6 @@ mod unwind;
 mod versions;
 
 pub use address::{FileAddress, Slide};
-#[allow(
-    unused_imports,
-    reason = "quiescence and reclaim, which come next, use it"
-)]
 pub(crate) use call_frames::CallFrameTables;
 pub use error::{ImageError, ModuleError, SymbolError};
 pub use extents::{Extent, ExtentSource, FunctionTable};
