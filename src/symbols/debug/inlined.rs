@@ -50,8 +50,8 @@ pub(crate) struct Inlined {
 pub(crate) struct InlinedInto {
     /// All places that are known.
     pub(crate) places: Vec<Inlined>,
-    /// Modules about which nothing is known, and why. C libraries without debug
-    /// information, of which no part is made by rustc, are left out.
+    /// Modules that may have more places, and why that is not known. Libraries
+    /// that have no debug information and no function of Rust are left out.
     pub(crate) unknown: Vec<(PathBuf, Unknown)>,
 }
 
@@ -91,7 +91,11 @@ pub(crate) fn inlined(address: usize) -> Result<InlinedInto, SymbolError> {
             continue;
         }
         match in_image(image, module.slide(), &wanted) {
-            Ok(places) => into.places.extend(places),
+            Ok((places, unknown)) => {
+                into.places.extend(places);
+                into.unknown
+                    .extend(unknown.map(|unknown| (path(), unknown)));
+            }
             Err(Unknown::None { .. }) if !other_language && !is_rust(image) => {}
             Err(unknown) => into.unknown.push((path(), unknown)),
         }
@@ -99,8 +103,7 @@ pub(crate) fn inlined(address: usize) -> Result<InlinedInto, SymbolError> {
     Ok(into)
 }
 
-/// Whether a part of the file may be made by rustc: something in it has a name
-/// of Rust, or nothing local has a name.
+/// Whether a function of the file has a name of Rust.
 fn is_rust(image: &Image) -> bool {
     let is_rust = |raw: &str| rustc_demangle::try_demangle(raw).is_ok();
     let mut names = image.names().iter(image);
@@ -212,20 +215,13 @@ fn last_part(name: &str) -> String {
     plain.rsplit("::").next().unwrap_or(&plain).to_owned()
 }
 
-/// Where the function is inlined in a file.
+/// Where the function is inlined in a file, and why there may be more places.
 pub(super) fn in_image(
     image: &Image,
     slide: Slide,
     wanted: &Wanted,
-) -> Result<Vec<Inlined>, Unknown> {
+) -> Result<(Vec<Inlined>, Option<Unknown>), Unknown> {
     let reader = Reader::of(image)?;
-    if reader.index.damaged > 0 || reader.index.split > 0 {
-        let (damaged, split) = (reader.index.damaged, reader.index.split);
-        return Err(Unknown::Malformed {
-            file: image.path().to_path_buf(),
-            why: format!("{damaged} units are damaged and {split} are in other files"),
-        });
-    }
     let mut places = Vec::new();
     let mut seen = BTreeSet::new();
     let mut open: Vec<(u32, bool)> = Vec::new();
@@ -257,7 +253,27 @@ pub(super) fn in_image(
         }
     }
     places.sort_by(|a, b| (a.caller_address, &a.call).cmp(&(b.caller_address, &b.call)));
-    Ok(places)
+    Ok((places, missing(&reader)))
+}
+
+/// What the debug information of a file leaves out.
+fn missing(reader: &Reader<'_>) -> Option<Unknown> {
+    let path = || reader.image.path().to_path_buf();
+    match (reader.index.damaged, reader.index.split) {
+        (0, 0) => reader.undescribed().map(|undescribed| Unknown::Partly {
+            module: path(),
+            functions: undescribed.functions,
+            example: undescribed.example.clone(),
+        }),
+        (0, units) => Some(Unknown::Split {
+            file: path(),
+            units,
+        }),
+        (units, _) => Some(Unknown::Malformed {
+            file: path(),
+            why: format!("{units} units end within an entry or refer to what is not there"),
+        }),
+    }
 }
 
 /// None if the linker has dropped the code.

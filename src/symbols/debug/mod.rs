@@ -15,6 +15,7 @@
 mod abbreviations;
 mod copies;
 mod coroutine;
+mod coverage;
 mod declaration;
 mod forms;
 mod function;

@@ -74,6 +74,8 @@ fn callers_and_lines_are_told_for_each_kind_of_debug_information() {
             assert_eq!(place.caller, caller.name);
         }
         assert!(own.iter().any(|place| place.caller == "uses"), "{own:?}");
+        let unknown = into.unknown.iter().find(|(module, _)| *module == path);
+        assert!(unknown.is_none(), "{unknown:?}");
     }
 }
 
@@ -98,6 +100,20 @@ fn other_instances_that_are_inlined_do_not_count() {
         let own = into.places.iter().filter(|place| place.module == path);
         assert_eq!(own.count(), 0, "{mangling}");
     }
+}
+
+#[test]
+fn code_that_is_not_described_is_not_taken_for_code_without_calls() {
+    // Only the standard library has debug information.
+    let [path, _] = build::users("inlined_partly", options("2", "0", "v0"));
+    let library = User::load(&path);
+    let into = inlined(library.address(SMALL)).unwrap();
+    assert!(!into.places.iter().any(|place| place.module == path));
+    let unknown = into.unknown.iter().find(|(module, _)| *module == path);
+    assert!(
+        matches!(unknown, Some((_, Unknown::Partly { .. }))),
+        "{into:?}"
+    );
 }
 
 #[test]
@@ -143,6 +159,7 @@ fn a_file_that_is_not_loaded_can_be_asked() {
     let image = Image::open(&path).unwrap();
     let small = file_symbols(&image, "dep::inner::small").unwrap();
     let wanted = Wanted::in_file(&image, small[0].address);
-    let places = in_image(&image, Slide::default(), &wanted).unwrap();
+    let (places, unknown) = in_image(&image, Slide::default(), &wanted).unwrap();
+    assert_eq!(unknown, None);
     assert_eq!(lines(&places).len(), 2, "{places:?}");
 }
