@@ -15,12 +15,20 @@ const MOST: u64 = 1 << 20;
 pub(super) struct Abbreviation {
     pub(super) tag: u16,
     pub(super) has_children: bool,
-    /// Name and form; kept for the kinds that are asked about.
-    pub(super) attributes: Vec<(u16, u16)>,
+    /// Kept for the kinds that are asked about.
+    pub(super) attributes: Vec<Attribute>,
     /// How to get past the others: fixed bytes and then something else, in
     /// turn; at last fixed bytes.
     pub(super) steps: Vec<(u32, Size)>,
     pub(super) last: u32,
+}
+
+/// An attribute of a shape.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attribute {
+    pub(super) name: gimli::DwAt,
+    pub(super) form: gimli::DwForm,
+    pub(super) size: Size,
 }
 
 /// All shapes of a unit, by code.
@@ -65,6 +73,21 @@ impl Abbreviations {
 }
 
 impl Abbreviation {
+    /// Gets past the attributes of an entry of this shape. Where the last of
+    /// them end is not checked: the next read is.
+    #[inline]
+    pub(super) fn skip(&self, cursor: &mut Cursor<'_>, encoding: Encoding) -> Option<()> {
+        let mut number = 0;
+        while number < self.steps.len() {
+            let (bytes, size) = self.steps[number];
+            cursor.at += bytes as usize;
+            cursor.skip(size, encoding)?;
+            number += 1;
+        }
+        cursor.at += self.last as usize;
+        Some(())
+    }
+
     fn read(cursor: &mut Cursor<'_>, encoding: Encoding) -> Option<Abbreviation> {
         let tag = u16::try_from(cursor.leb()?).ok()?;
         let has_children = cursor.number(1)? != 0;
@@ -85,7 +108,9 @@ impl Abbreviation {
             if gimli::DwForm(form) == dw::DW_FORM_implicit_const {
                 cursor.leb()?;
             }
-            match forms::size(form, encoding)? {
+            let form = gimli::DwForm(form);
+            let size = forms::size(form, encoding)?;
+            match size {
                 Size::Fixed(bytes) => one.last = one.last.checked_add(u32::from(bytes))?,
                 other => {
                     one.steps.push((one.last, other));
@@ -94,8 +119,8 @@ impl Abbreviation {
             }
             if is_wanted {
                 // No attribute that is asked for has a larger number.
-                one.attributes
-                    .push((u16::try_from(name).unwrap_or(u16::MAX), form));
+                let name = gimli::DwAt(u16::try_from(name).unwrap_or(u16::MAX));
+                one.attributes.push(Attribute { name, form, size });
             }
         }
     }

@@ -32,8 +32,8 @@ pub(super) enum Size {
 }
 
 /// How many bytes `form` takes; none if it is not known.
-pub(super) fn size(form: u16, encoding: Encoding) -> Option<Size> {
-    Some(match gimli::DwForm(form) {
+pub(super) fn size(form: gimli::DwForm, encoding: Encoding) -> Option<Size> {
+    Some(match form {
         dw::DW_FORM_flag_present | dw::DW_FORM_implicit_const => Size::Fixed(0),
         dw::DW_FORM_data1
         | dw::DW_FORM_flag
@@ -152,7 +152,7 @@ impl<'a> Cursor<'a> {
             Size::Indirect => {
                 let form = u16::try_from(self.leb()?).ok()?;
                 // An indirect form that leads to another is nonsense.
-                return match self::size(form, encoding)? {
+                return match self::size(gimli::DwForm(form), encoding)? {
                     Size::Indirect => None,
                     size => self.skip(size, encoding),
                 };

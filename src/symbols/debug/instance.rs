@@ -33,8 +33,11 @@ impl Instance {
         let raw = without_llvm_suffix(raw);
         if raw.starts_with("_R") {
             let is_whole = |cut: &str| rustc_demangle::try_demangle(cut).is_ok();
-            let mut ends = compiled_by(raw.as_bytes()).filter_map(|end| raw.get(..end));
-            let path = ends.find(|cut| is_whole(cut)).unwrap_or(raw);
+            let mut path = None;
+            compiled_by(raw.as_bytes(), |end| {
+                path = path.or(raw.get(..end).filter(|cut| is_whole(cut)));
+            });
+            let path = path.unwrap_or(raw);
             return Instance::V0(path.to_owned());
         }
         match legacy_path(raw.as_bytes()).and_then(|end| raw.split_at_checked(end)) {
@@ -85,10 +88,10 @@ pub(super) fn hashes(linkage_name: Option<&[u8]>, name: Option<&[u8]>, mut each:
     };
     if linkage_name.starts_with(b"_R") {
         let mut is_cut = false;
-        for end in compiled_by(linkage_name) {
+        compiled_by(linkage_name, |end| {
             is_cut = true;
             each(mix(SEED, &linkage_name[..end]));
-        }
+        });
         if !is_cut {
             each(mix(SEED, linkage_name));
         }
@@ -119,28 +122,38 @@ fn mix(seed: u32, bytes: &[u8]) -> u32 {
     const FACTOR: u64 = 0x9fb2_1c65_1e98_df25;
     let mut state = seed as u64 ^ bytes.len() as u64;
     let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        state = (state ^ u64::from_le_bytes(*word)).wrapping_mul(FACTOR);
+    let mut at = 0;
+    while at < words.len() {
+        state = (state ^ u64::from_le_bytes(words[at])).wrapping_mul(FACTOR);
         state ^= state >> 29;
+        at += 1;
     }
-    for byte in rest {
-        state = (state ^ *byte as u64).wrapping_mul(FACTOR);
+    at = 0;
+    while at < rest.len() {
+        state = (state ^ rest[at] as u64).wrapping_mul(FACTOR);
+        at += 1;
     }
     (state ^ state >> 32) as u32
 }
 
-/// Where the path of a v0 name may end and the crate that compiled it begin,
-/// the last place first. That crate is `C…` (its root) or `B…_` (a reference
-/// to where it stood before).
-fn compiled_by(name: &[u8]) -> impl Iterator<Item = usize> {
+/// Where the path of a v0 name may end and the crate that compiled it begin.
+/// That crate is `C…` (its root) or `B…_` (a reference to where it stood before).
+/// Plain loops, for this is most of the walk's work where it is not optimised.
+fn compiled_by(name: &[u8], mut each: impl FnMut(usize)) {
     const LONGEST: usize = 120;
-    let last = name.len().saturating_sub(1);
-    let first = last.saturating_sub(LONGEST).max(2);
-    (first..=last).rev().filter(move |&at| match name.get(at) {
-        Some(b'B') => is_reference(&name[at + 1..]),
-        Some(b'C') => is_crate(&name[at + 1..]),
-        _ => false,
-    })
+    let first = name.len().saturating_sub(LONGEST).max(2);
+    let mut at = name.len();
+    while at > first {
+        at -= 1;
+        let is_end = match name[at] {
+            b'B' => is_reference(&name[at + 1..]),
+            b'C' => is_crate(&name[at + 1..]),
+            _ => false,
+        };
+        if is_end {
+            each(at);
+        }
+    }
 }
 
 /// `_`, `3_`, `1aZ_`.

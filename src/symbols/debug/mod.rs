@@ -15,10 +15,12 @@
 mod abbreviations;
 mod copies;
 mod coroutine;
+mod coverage;
 mod declaration;
 mod forms;
 mod function;
 mod index;
+mod inlined;
 mod instance;
 mod reader;
 mod scan;
@@ -27,6 +29,7 @@ mod unknown;
 
 pub(crate) use copies::{Copies, copies};
 pub(crate) use coroutine::{Argument, Coroutine, coroutine};
+pub(crate) use inlined::{Inlined, InlinedInto, inlined};
 pub(super) use reader::DebugSlot;
 pub(crate) use types::Type;
 pub(crate) use unknown::Unknown;

@@ -2,12 +2,14 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
 use gimli::constants as dw;
 use gimli::{AttributeValue, DebugInfoOffset, DwAt, DwTag, EndianSlice, LittleEndian, UnitOffset};
 
+use super::coverage::{self, Undescribed};
 use super::index::DebugIndex;
 use super::scan::{self, Sections};
 use super::unknown::Unknown;
@@ -17,7 +19,10 @@ type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
 /// Where an image keeps the index of its debug information, once it was asked.
 #[derive(Debug, Default)]
-pub(in crate::symbols) struct DebugSlot(OnceLock<Result<DebugIndex, Unknown>>);
+pub(in crate::symbols) struct DebugSlot {
+    index: OnceLock<Result<DebugIndex, Unknown>>,
+    undescribed: OnceLock<Option<Undescribed>>,
+}
 
 /// The flag of a section whose bytes are compressed.
 const SHF_COMPRESSED: u64 = 0x800;
@@ -67,7 +72,7 @@ impl<'a> Reader<'a> {
             string_offsets: section(file, ".debug_str_offsets"),
             addresses: section(file, ".debug_addr"),
         };
-        let index = file.debug_index().0.get_or_init(|| {
+        let index = file.debug_index().index.get_or_init(|| {
             let path = || file.path().to_path_buf();
             let header = file.headers().section(".debug_info");
             if header.is_some_and(|header| header.flags & SHF_COMPRESSED != 0) {
@@ -96,6 +101,29 @@ impl<'a> Reader<'a> {
             dwarf,
             units: RefCell::default(),
         })
+    }
+
+    /// What the file has beside what is described. Found out once.
+    pub(super) fn undescribed(&self) -> Option<&Undescribed> {
+        let slot = &self.image.debug_index().undescribed;
+        slot.get_or_init(|| coverage::undescribed(self)).as_ref()
+    }
+
+    /// Where the units have code.
+    pub(super) fn unit_ranges(&self) -> Vec<Range<u64>> {
+        let mut found = Vec::new();
+        let mut headers = self.dwarf.units();
+        while let Ok(Some(header)) = headers.next() {
+            let Ok(unit) = self.dwarf.unit(header) else {
+                continue;
+            };
+            if let Ok(mut ranges) = self.dwarf.unit_ranges(&unit) {
+                while let Ok(Some(range)) = ranges.next() {
+                    found.push(range.begin..range.end);
+                }
+            }
+        }
+        found
     }
 
     /// The entry at `offset`; none if there is none that can be read.
@@ -218,7 +246,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where the code of `entry` is in the file.
-    pub(super) fn ranges(&self, entry: &Entry<'a>) -> Vec<std::ops::Range<u64>> {
+    pub(super) fn ranges(&self, entry: &Entry<'a>) -> Vec<Range<u64>> {
         let mut found = Vec::new();
         if let Ok(mut ranges) = self.dwarf.die_ranges(&entry.unit.unit, &entry.entry) {
             while let Ok(Some(range)) = ranges.next() {
@@ -260,10 +288,6 @@ impl Entry<'_> {
 
     pub(super) fn number(&self, attribute: DwAt) -> Option<u64> {
         self.entry.attr_value(attribute)?.udata_value()
-    }
-
-    pub(super) fn has(&self, attribute: DwAt) -> bool {
-        self.entry.has_attr(attribute)
     }
 
     /// Whether its unit was made by rustc.

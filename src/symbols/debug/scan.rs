@@ -7,8 +7,8 @@
 
 use gimli::constants as dw;
 
-use super::abbreviations::{Abbreviation, Abbreviations};
-use super::forms::{self, Cursor, Encoding, Size};
+use super::abbreviations::{Abbreviation, Abbreviations, Attribute};
+use super::forms::{Cursor, Encoding, Size};
 use super::instance;
 
 /// The sections that the walk reads.
@@ -149,11 +149,7 @@ pub(super) fn around(sections: &Sections<'_>, unit: &Unit, offset: u32) -> Optio
             continue;
         }
         let shape = shapes.get(code)?;
-        for (bytes, size) in &shape.steps {
-            cursor.at += *bytes as usize;
-            cursor.skip(*size, encoding)?;
-        }
-        cursor.at += shape.last as usize;
+        shape.skip(&mut cursor, encoding)?;
         if shape.has_children {
             around.push(at);
         }
@@ -198,11 +194,7 @@ impl<'a> Walk<'_, 'a> {
                 self.entry(shape, offset as u32, &mut cursor)?;
                 continue;
             }
-            for (bytes, size) in &shape.steps {
-                cursor.at += *bytes as usize;
-                cursor.skip(*size, encoding)?;
-            }
-            cursor.at += shape.last as usize;
+            shape.skip(&mut cursor, encoding)?;
         }
         (cursor.at == end).then_some(())
     }
@@ -211,27 +203,30 @@ impl<'a> Walk<'_, 'a> {
         let tag = gimli::DwTag(shape.tag);
         let is_function = tag == dw::DW_TAG_subprogram;
         let mut attributes = Attributes::default();
-        for &(name, form) in &shape.attributes {
-            let before = cursor.at;
-            match gimli::DwAt(name) {
+        let mut number = 0;
+        while number < shape.attributes.len() {
+            let attribute = &shape.attributes[number];
+            number += 1;
+            match attribute.name {
                 dw::DW_AT_linkage_name | dw::DW_AT_MIPS_linkage_name if is_function => {
-                    attributes.linkage_name = self.text(form, *cursor);
+                    attributes.linkage_name = self.text(attribute, *cursor);
                 }
-                dw::DW_AT_name if is_function => attributes.name = self.text(form, *cursor),
-                dw::DW_AT_low_pc if is_function => attributes.address = self.address(form, *cursor),
+                dw::DW_AT_name if is_function => attributes.name = self.text(attribute, *cursor),
+                dw::DW_AT_low_pc if is_function => {
+                    attributes.address = self.address(attribute, *cursor);
+                }
                 dw::DW_AT_abstract_origin | dw::DW_AT_specification => {
-                    attributes.origin = self.reference(form, *cursor);
+                    attributes.origin = self.reference(attribute, *cursor);
                 }
                 dw::DW_AT_declaration => attributes.is_declaration = true,
-                dw::DW_AT_str_offsets_base => self.string_base = value(form, *cursor, self.unit)?,
+                dw::DW_AT_str_offsets_base => self.string_base = value(attribute, *cursor)?,
                 dw::DW_AT_addr_base | dw::DW_AT_GNU_addr_base => {
-                    self.address_base = value(form, *cursor, self.unit)?;
+                    self.address_base = value(attribute, *cursor)?;
                 }
                 dw::DW_AT_dwo_name | dw::DW_AT_GNU_dwo_name => self.found.split += 1,
                 _ => {}
             }
-            debug_assert_eq!(before, cursor.at, "values are read from a copy");
-            cursor.skip(forms::size(form, self.unit.encoding)?, self.unit.encoding)?;
+            cursor.skip(attribute.size, self.unit.encoding)?;
         }
         if let Some(address) = attributes.address.filter(|_| !attributes.is_declaration) {
             self.found.functions.push((address, offset));
@@ -246,23 +241,23 @@ impl<'a> Walk<'_, 'a> {
         Some(())
     }
 
-    fn text(&self, form: u16, mut cursor: Cursor<'a>) -> Option<&'a [u8]> {
+    fn text(&self, of: &Attribute, mut cursor: Cursor<'a>) -> Option<&'a [u8]> {
         let sections = self.sections;
         let at = |section: &'a [u8], at: u64| {
             let at = usize::try_from(at).ok()?;
             Cursor { bytes: section, at }.text()
         };
-        match gimli::DwForm(form) {
+        match of.form {
             dw::DW_FORM_string => cursor.text(),
-            dw::DW_FORM_strp => at(sections.strings, value(form, cursor, self.unit)?),
-            dw::DW_FORM_line_strp => at(sections.line_strings, value(form, cursor, self.unit)?),
+            dw::DW_FORM_strp => at(sections.strings, value(of, cursor)?),
+            dw::DW_FORM_line_strp => at(sections.line_strings, value(of, cursor)?),
             dw::DW_FORM_strx
             | dw::DW_FORM_strx1
             | dw::DW_FORM_strx2
             | dw::DW_FORM_strx3
             | dw::DW_FORM_strx4 => {
                 let size = self.unit.encoding.offset_size;
-                let index = value(form, cursor, self.unit)?;
+                let index = value(of, cursor)?;
                 let place = index.checked_mul(u64::from(size))?;
                 let mut offsets = Cursor {
                     bytes: sections.string_offsets,
@@ -274,9 +269,9 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    fn address(&self, form: u16, cursor: Cursor<'a>) -> Option<u64> {
-        let number = value(form, cursor, self.unit)?;
-        match gimli::DwForm(form) {
+    fn address(&self, of: &Attribute, cursor: Cursor<'a>) -> Option<u64> {
+        let number = value(of, cursor)?;
+        match of.form {
             dw::DW_FORM_addr => Some(number),
             dw::DW_FORM_addrx
             | dw::DW_FORM_addrx1
@@ -297,9 +292,9 @@ impl<'a> Walk<'_, 'a> {
     }
 
     /// The offset in the section of the entry that is referred to.
-    fn reference(&self, form: u16, cursor: Cursor<'a>) -> Option<u32> {
-        let number = value(form, cursor, self.unit)?;
-        match gimli::DwForm(form) {
+    fn reference(&self, of: &Attribute, cursor: Cursor<'a>) -> Option<u32> {
+        let number = value(of, cursor)?;
+        match of.form {
             dw::DW_FORM_ref1
             | dw::DW_FORM_ref2
             | dw::DW_FORM_ref4
@@ -314,8 +309,8 @@ impl<'a> Walk<'_, 'a> {
 }
 
 /// The attribute at `cursor` as a number.
-fn value(form: u16, mut cursor: Cursor<'_>, unit: Unit) -> Option<u64> {
-    match forms::size(form, unit.encoding)? {
+fn value(of: &Attribute, mut cursor: Cursor<'_>) -> Option<u64> {
+    match of.size {
         Size::Fixed(bytes) => cursor.number(bytes),
         Size::Leb => cursor.leb(),
         _ => None,

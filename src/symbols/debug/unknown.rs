@@ -24,6 +24,22 @@ pub(crate) enum Unknown {
         /// The module.
         module: PathBuf,
     },
+    /// There is debug information, but of a part of the module's code only.
+    Partly {
+        /// The module.
+        module: PathBuf,
+        /// How many functions of Rust nothing is said about.
+        functions: usize,
+        /// The name of one of them.
+        example: String,
+    },
+    /// Entries that are in other files (split DWARF).
+    Split {
+        /// The file.
+        file: PathBuf,
+        /// How many units have their entries elsewhere.
+        units: u32,
+    },
     /// The sections are compressed.
     Compressed {
         /// The file.
@@ -77,6 +93,22 @@ impl fmt::Display for Unknown {
                 f,
                 "{} has no debug information; build it with `debug = 2` and unstripped",
                 module.display()
+            ),
+            Unknown::Partly {
+                module,
+                functions,
+                example,
+            } => write!(
+                f,
+                "{} has no debug information about {functions} functions, `{example}` \
+                 among them; build all crates with `debug = 1`",
+                module.display()
+            ),
+            Unknown::Split { file, units } => write!(
+                f,
+                "{units} units of {} have their debug information in other files; \
+                 build with `split-debuginfo = \"off\"`",
+                file.display()
             ),
             Unknown::Compressed { file } => write!(
                 f,

@@ -56,6 +56,14 @@ pub(super) fn rustc<S: AsRef<OsStr>>(fixture: &str, output: &Path, options: Opti
     assert!(result.status.success(), "{command:?}\n{errors}");
 }
 
+/// Runs a tool that must be there and must succeed.
+pub(super) fn run(tool: &str, arguments: &[&OsStr]) {
+    let result = Command::new(tool).args(arguments).output();
+    let result = result.unwrap_or_else(|error| panic!("{tool} is needed: {error}"));
+    let errors = String::from_utf8_lossy(&result.stderr);
+    assert!(result.status.success(), "{tool} {arguments:?}\n{errors}");
+}
+
 /// Libraries `name_a` and `name_b` that both use the crate `dep`.
 pub(super) fn users(name: &str, options: Options) -> [PathBuf; 2] {
     let folder = folder(name);

@@ -3,4 +3,5 @@
 mod build;
 mod copies;
 mod coroutines;
+mod inlined;
 mod timing;
