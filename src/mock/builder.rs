@@ -19,6 +19,7 @@ pub struct Builder<'l, P: Signature> {
     shown: Option<Shown>,
     when: Vec<When<P>>,
     is_everywhere: bool,
+    is_checked: bool,
     error: Option<MockError>,
     made_at: &'static Location<'static>,
     /// The type of the function does not get another lifetime on the way.
@@ -61,6 +62,7 @@ impl<'l, P: Signature> Builder<'l, P> {
             shown: None,
             when: Vec::new(),
             is_everywhere: false,
+            is_checked: true,
             error: None,
             made_at: Location::caller(),
             lifetimes: PhantomData,
@@ -79,6 +81,13 @@ impl<'l, P: Signature> Builder<'l, P> {
     /// before. Other tests that run at the same time meet it.
     pub fn everywhere(mut self) -> Self {
         self.is_everywhere = true;
+        self
+    }
+
+    /// Mocks the function although it is inlined into some callers, which go on with
+    /// what they have, or may be.
+    pub fn even_if_inlined(mut self) -> Self {
+        self.is_checked = false;
         self
     }
 
@@ -188,6 +197,9 @@ impl<'l, P: Signature> Builder<'l, P> {
             return Err(error);
         }
         let site = Site::of(self.target)?;
+        if self.is_checked {
+            site.check_reach()?;
+        }
         let record = Record::Arguments(Shows(self.shown.unwrap_or([Known::NOTHING; 12])));
         let state = State::new(
             site,
@@ -220,6 +232,11 @@ impl<P: Signature> Exact<P> {
     /// As [`Builder::everywhere`].
     pub fn everywhere(self) -> Self {
         Self(self.0.everywhere())
+    }
+
+    /// As [`Builder::even_if_inlined`].
+    pub fn even_if_inlined(self) -> Self {
+        Self(self.0.even_if_inlined())
     }
 
     /// As [`Builder::passthrough`].

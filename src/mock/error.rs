@@ -24,6 +24,13 @@ pub enum MockError {
         /// The callers, with file and line.
         callers: Vec<String>,
     },
+    /// Whether the function was inlined cannot be known.
+    NotKnown {
+        /// The function.
+        function: String,
+        /// Why, for each module.
+        why: Vec<String>,
+    },
     /// Other functions have the same code at the same address, so that a mock of
     /// one would be a mock of all.
     Folded {
@@ -79,6 +86,20 @@ impl fmt::Display for MockError {
                 write!(
                     f,
                     "\nput `#[midair_macros::mockable]` on it, build with opt-level = 0, \
+                     or say `.even_if_inlined()`"
+                )
+            }
+            Self::NotKnown { function, why } => {
+                write!(
+                    f,
+                    "whether `{function}` was inlined somewhere cannot be known:"
+                )?;
+                for why in why {
+                    write!(f, "\n  {why}")?;
+                }
+                write!(
+                    f,
+                    "\nbuild with `debug = \"line-tables-only\"` or more, \
                      or say `.even_if_inlined()`"
                 )
             }

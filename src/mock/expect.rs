@@ -67,6 +67,15 @@ pub(super) fn unmet(state: &State, expected: Expected) -> Option<String> {
     if calls.len() > LISTED {
         let _ = write!(text, "\n  and {} more", count - LISTED);
     }
+    let not_reached = state.site().not_reached();
+    if !not_reached.is_empty() {
+        text.push_str(
+            "\n  these callers of the standard library have it inlined and are not reached:",
+        );
+        for caller in not_reached.iter().take(LISTED) {
+            let _ = write!(text, "\n    {caller}");
+        }
+    }
     let outside = state.outside();
     if !outside.is_empty() {
         text.push_str("\n  threads that do not see the mock, as no mock was there when they were started, have called it meanwhile:");

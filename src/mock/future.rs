@@ -130,6 +130,7 @@ pub struct FutureBuilder<'l, Args: Arguments, Fut: Future> {
     when: Vec<When<PollFn<'l, Fut>>>,
     layout: Result<Arc<Layout>, MockError>,
     is_everywhere: bool,
+    is_checked: bool,
     made_at: &'static Location<'static>,
     /// Types do not get other lifetimes on the way.
     lifetimes: PhantomData<(fn(Args) -> Args, fn(Fut) -> Fut, &'l Anchor)>,
@@ -166,6 +167,7 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
             when: Vec::new(),
             layout: Layout::of::<Args, Fut>(poll).map(Arc::new),
             is_everywhere: false,
+            is_checked: true,
             made_at: Location::caller(),
             lifetimes: PhantomData,
         };
@@ -189,6 +191,12 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
     /// As [`Builder::everywhere`](super::Builder::everywhere).
     pub fn everywhere(mut self) -> Self {
         self.is_everywhere = true;
+        self
+    }
+
+    /// As [`Builder::even_if_inlined`](super::Builder::even_if_inlined).
+    pub fn even_if_inlined(mut self) -> Self {
+        self.is_checked = false;
         self
     }
 
@@ -330,6 +338,9 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
         let made = self.layout.and_then(|layout| {
             let name = super::inspect::async_name;
             let site = Site::named(self.poll, name)?;
+            if self.is_checked {
+                site.check_reach()?;
+            }
             let known = Arc::clone(&layout);
             self.when.insert(
                 0,

@@ -12,7 +12,7 @@ use crate::patch::selector::Selector;
 use std::any::type_name;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A mocked function. It stays for good, as its selectors lead here.
 #[repr(C)]
@@ -28,6 +28,8 @@ pub(crate) struct Site {
     /// Mocks that all threads see, oldest first.
     everywhere: Mutex<Vec<Arc<State>>>,
     patched: Mutex<Patched>,
+    /// Callers in the standard library that have a function of it inlined.
+    not_reached: OnceLock<Vec<String>>,
 }
 
 /// The patches of a site's copies.
@@ -84,6 +86,7 @@ impl Site {
             signature: type_name::<P>(),
             everywhere: Mutex::new(Vec::new()),
             patched: Mutex::new(Patched::default()),
+            not_reached: OnceLock::new(),
         }));
         sites.insert(at, site);
         Ok(site)
@@ -95,6 +98,20 @@ impl Site {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Makes sure that mocks reach all callers, but for those in the standard library
+    /// that have a function of it inlined.
+    pub(super) fn check_reach(&self) -> Result<(), MockError> {
+        if self.not_reached.get().is_none() {
+            let not_reached = inspect::not_reached(self.target)?;
+            self.not_reached.get_or_init(|| not_reached);
+        }
+        Ok(())
+    }
+
+    pub(super) fn not_reached(&self) -> &[String] {
+        self.not_reached.get().map_or(&[], |callers| callers)
     }
 
     /// One mock more.
