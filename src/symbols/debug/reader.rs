@@ -235,6 +235,17 @@ impl<'a> Reader<'a> {
         Some(found)
     }
 
+    /// Whether the unit of `entry` has an entry of such a kind.
+    pub(super) fn has_entry(&self, entry: &Entry<'a>, is_wanted: impl Fn(DwTag) -> bool) -> bool {
+        let mut entries = entry.unit.unit.entries();
+        while let Ok(Some(entry)) = entries.next_dfs() {
+            if is_wanted(entry.tag()) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The entries that `entry` is inside of, the outermost first.
     pub(super) fn around(&self, entry: &Entry<'a>) -> Option<Vec<Entry<'a>>> {
         let unit = self.index.unit(entry.offset)?;
