@@ -72,7 +72,8 @@ fn normal(name: &str) -> String {
     for default in DEFAULTS {
         out = out.replace(&format!(",{default}>"), ">");
     }
-    out.replace("<>", "").replace(",>", ">")
+    // A tuple of one is `(u32,)` or `(u32)`.
+    out.replace("<>", "").replace(",>", ">").replace(",)", ")")
 }
 
 /// Whether a quote begins a character (`'a'`) and no lifetime.
