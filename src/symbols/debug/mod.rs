@@ -35,7 +35,7 @@ pub(crate) use coroutine::{Argument, Coroutine, coroutine};
 pub(crate) use folded::{Folded, folded};
 pub(crate) use inlined::{Inlined, InlinedInto, inlined};
 pub(super) use reader::DebugSlot;
-pub(crate) use signature::{Comparison, Signature, signature};
+pub(crate) use signature::{Comparison, Signature, keeps_signature, signature};
 pub(crate) use types::Type;
 pub(crate) use unknown::Unknown;
 

@@ -298,7 +298,10 @@ impl Entry<'_> {
     }
 
     pub(super) fn number(&self, attribute: DwAt) -> Option<u64> {
-        self.entry.attr_value(attribute)?.udata_value()
+        match self.entry.attr_value(attribute)? {
+            AttributeValue::CallingConvention(convention) => Some(u64::from(convention.0)),
+            other => other.udata_value(),
+        }
     }
 
     /// Whether its unit was made by rustc.

@@ -1,10 +1,15 @@
 //! The types of a function's parameters and of its result, and whether they are
 //! those of a Rust type.
+//!
+//! An optimised program may call a local function in another way than its types
+//! say: arguments that the function does not need are not passed at all. LLVM
+//! marks such functions (`DW_CC_nocall`). A replacement with the declared
+//! signature would read garbage. This holds for each copy by itself.
 
 use gimli::constants as dw;
 
 use super::function;
-use super::reader::Reader;
+use super::reader::{Entry, Reader};
 use super::type_name;
 use super::types::Type;
 use super::unknown::Unknown;
@@ -21,6 +26,8 @@ pub(crate) struct Signature {
     pub(crate) parameters: Vec<Option<Type>>,
     /// The type of its result.
     pub(crate) result: Type,
+    /// Whether it is called as these types say.
+    pub(crate) is_kept: bool,
 }
 
 /// How two types compare.
@@ -56,7 +63,25 @@ pub(crate) fn signature(address: usize) -> Result<Signature, Unknown> {
     function::in_module(address, |_, image, at| in_image(image, at))
 }
 
-/// The same for a function of a file.
+/// Whether the function at `address` of this process is called as its types say.
+/// Known with `debug = 1` as well.
+///
+/// # Errors
+///
+/// There is no debug information of it.
+pub(crate) fn keeps_signature(address: usize) -> Result<bool, Unknown> {
+    function::in_module(address, |_, image, at| {
+        let reader = Reader::of(image)?;
+        Ok(is_kept(&reader, &function::at(&reader, at)?))
+    })
+}
+
+fn is_kept<'a>(reader: &Reader<'a>, entry: &Entry<'a>) -> bool {
+    let convention = reader.inherited(entry, |entry| entry.number(dw::DW_AT_calling_convention));
+    convention != Some(u64::from(dw::DW_CC_nocall.0))
+}
+
+/// The same as [`signature`] for a function of a file.
 pub(super) fn in_image(image: &Image, address: FileAddress) -> Result<Signature, Unknown> {
     let reader = Reader::of(image)?;
     let entry = function::at(&reader, address)?;
@@ -76,6 +101,7 @@ pub(super) fn in_image(image: &Image, address: FileAddress) -> Result<Signature,
     Ok(Signature {
         parameters: parameters.into_iter().map(kind).collect(),
         result: function::result_type(&reader, &entry),
+        is_kept: is_kept(&reader, &entry),
         function,
     })
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::build::{self, User, options};
-use crate::symbols::debug::{Comparison, Signature, Unknown, signature};
+use crate::symbols::debug::{Comparison, Signature, Unknown, keeps_signature, signature};
 use crate::symbols::symbols;
 
 #[derive(Clone, Copy)]
@@ -191,4 +191,39 @@ fn without_types_there_is_no_signature() {
     let error = signature(library.address(build::ONE)).unwrap_err();
     assert!(matches!(error, Unknown::NoTypes { .. }), "{error:?}");
     assert!(error.to_string().contains("dep::inner::one"), "{error}");
+}
+
+#[test]
+fn a_function_that_is_called_in_another_way_is_told() {
+    let folder = build::folder("signature_changed");
+    for (opt_level, debug) in [("0", "2"), ("2", "1"), ("3", "2")] {
+        let name = format!("changed_{opt_level}");
+        let library = folder.join(format!("lib{name}.so"));
+        let more = [
+            "--crate-type=cdylib".to_owned(),
+            format!("--crate-name={name}"),
+        ];
+        build::rustc(
+            "changed.rs",
+            &library,
+            options(opt_level, debug, "v0"),
+            &more,
+        );
+        // SAFETY: the fixture has no constructors.
+        let _library = unsafe { libloading::Library::new(&library) }.unwrap();
+        let address = |function| {
+            let found = crate::symbol(&format!("{name}::{function}")).unwrap();
+            found.address.addr()
+        };
+        assert!(keeps_signature(address("kept")).unwrap(), "{opt_level}");
+        let is_kept = opt_level == "0";
+        assert_eq!(
+            keeps_signature(address("unused")).unwrap(),
+            is_kept,
+            "{opt_level}"
+        );
+        if debug == "2" {
+            assert_eq!(signature(address("unused")).unwrap().is_kept, is_kept);
+        }
+    }
 }
