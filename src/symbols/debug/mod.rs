@@ -17,6 +17,7 @@ mod copies;
 mod coroutine;
 mod coverage;
 mod declaration;
+mod folded;
 mod forms;
 mod function;
 mod index;
@@ -24,13 +25,17 @@ mod inlined;
 mod instance;
 mod reader;
 mod scan;
+mod signature;
+mod type_name;
 mod types;
 mod unknown;
 
 pub(crate) use copies::{Copies, copies};
 pub(crate) use coroutine::{Argument, Coroutine, coroutine};
+pub(crate) use folded::{Folded, folded};
 pub(crate) use inlined::{Inlined, InlinedInto, inlined};
 pub(super) use reader::DebugSlot;
+pub(crate) use signature::{Comparison, Signature, keeps_signature, signature};
 pub(crate) use types::Type;
 pub(crate) use unknown::Unknown;
 

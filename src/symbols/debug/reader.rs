@@ -235,6 +235,17 @@ impl<'a> Reader<'a> {
         Some(found)
     }
 
+    /// Whether the unit of `entry` has an entry of such a kind.
+    pub(super) fn has_entry(&self, entry: &Entry<'a>, is_wanted: impl Fn(DwTag) -> bool) -> bool {
+        let mut entries = entry.unit.unit.entries();
+        while let Ok(Some(entry)) = entries.next_dfs() {
+            if is_wanted(entry.tag()) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The entries that `entry` is inside of, the outermost first.
     pub(super) fn around(&self, entry: &Entry<'a>) -> Option<Vec<Entry<'a>>> {
         let unit = self.index.unit(entry.offset)?;
@@ -287,7 +298,10 @@ impl Entry<'_> {
     }
 
     pub(super) fn number(&self, attribute: DwAt) -> Option<u64> {
-        self.entry.attr_value(attribute)?.udata_value()
+        match self.entry.attr_value(attribute)? {
+            AttributeValue::CallingConvention(convention) => Some(u64::from(convention.0)),
+            other => other.udata_value(),
+        }
     }
 
     /// Whether its unit was made by rustc.

@@ -3,5 +3,7 @@
 mod build;
 mod copies;
 mod coroutines;
+mod folded;
 mod inlined;
+mod signatures;
 mod timing;
