@@ -3,7 +3,7 @@
 use super::error::MockError;
 use super::guard::Mock;
 use super::show::{Anchor, Known, Parameter, Shown, Shows};
-use super::signature::{Position, Signature};
+use super::signature::{Position, Signature, Target};
 use super::site::Site;
 use super::state::{Act, Action, Record, State, When};
 use std::any::{TypeId, type_name};
@@ -16,6 +16,8 @@ use std::sync::{Mutex, PoisonError};
 #[must_use = "nothing is mocked yet: say `.returns(…)`, `.with(…)` or `.passthrough()`"]
 pub struct Builder<'l, P: Signature> {
     target: P,
+    /// What the compiler calls the function, if it was given as one.
+    item: Option<&'static str>,
     shown: Option<Shown>,
     when: Vec<When<P>>,
     is_everywhere: bool,
@@ -44,7 +46,7 @@ impl<'l, P: Signature> Builder<'l, P> {
     #[doc(hidden)]
     #[track_caller]
     pub fn new(
-        target: P,
+        target: Target<P>,
         anchor: &'l Anchor,
         know: impl FnOnce(&Self, &'l Anchor) -> Shown,
     ) -> Self {
@@ -56,9 +58,10 @@ impl<'l, P: Signature> Builder<'l, P> {
     }
 
     #[track_caller]
-    fn of(target: P) -> Self {
+    fn of(target: Target<P>) -> Self {
         Self {
-            target,
+            target: target.pointer,
+            item: target.name,
             shown: None,
             when: Vec::new(),
             is_everywhere: false,
@@ -198,7 +201,7 @@ impl<'l, P: Signature> Builder<'l, P> {
         }
         let site = Site::of(self.target)?;
         if self.is_checked {
-            site.check_reach()?;
+            site.check_reach(self.item)?;
         }
         let record = Record::Arguments(Shows(self.shown.unwrap_or([Known::NOTHING; 12])));
         let state = State::new(
@@ -223,7 +226,7 @@ pub struct Exact<P: Signature>(Builder<'static, P>);
 impl<P: Signature> Exact<P> {
     #[doc(hidden)]
     #[track_caller]
-    pub fn new(target: P, show: impl FnOnce(&Builder<'static, P>) -> Shown) -> Self {
+    pub fn new(target: Target<P>, show: impl FnOnce(&Builder<'static, P>) -> Shown) -> Self {
         let mut builder = Builder::of(target);
         builder.shown = Some(show(&builder));
         Self(builder)

@@ -39,6 +39,27 @@ pub enum MockError {
         /// The others.
         others: Vec<String>,
     },
+    /// The compiler has changed how the function is called, as it knows all callers.
+    Changed {
+        /// The function.
+        function: String,
+    },
+    /// A function that was given by its name has another type.
+    Signature {
+        /// The function.
+        function: String,
+        /// The type that was given.
+        given: String,
+        /// The type in its debug information.
+        found: String,
+    },
+    /// The type of a function that was given by its name cannot be checked.
+    Unchecked {
+        /// The function.
+        function: String,
+        /// Why.
+        why: String,
+    },
     /// Other functions of the same path may be copies of the function or other
     /// instances of it, and nothing tells which.
     Copies {
@@ -130,6 +151,23 @@ impl fmt::Display for MockError {
                      `-C symbol-mangling-version=v0`"
                 )
             }
+            Self::Changed { function } => write!(
+                f,
+                "the optimiser has changed how `{function}` is called; \
+                 put `#[midair_macros::mockable]` on it, or build with opt-level = 0"
+            ),
+            Self::Signature {
+                function,
+                given,
+                found,
+            } => write!(
+                f,
+                "`{function}` is not known to be a `{given}`: its debug information says `{found}`"
+            ),
+            Self::Unchecked { function, why } => write!(
+                f,
+                "the type of `{function}` cannot be checked: {why}; build with `debug = 2`"
+            ),
             Self::Future { future, why } => write!(
                 f,
                 "the arguments in the future `{future}` cannot be found: {why}; \

@@ -339,7 +339,7 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
             let name = super::inspect::async_name;
             let site = Site::named(self.poll, name)?;
             if self.is_checked {
-                site.check_reach()?;
+                site.check_reach(None)?;
             }
             let known = Arc::clone(&layout);
             self.when.insert(

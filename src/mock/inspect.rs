@@ -1,8 +1,11 @@
 //! What the debug information says about a function that is to be mocked.
 
 use super::error::MockError;
-use crate::symbols::debug::{self, Inlined};
+use super::signature::{Arguments, Signature};
+use crate::Error;
+use crate::symbols::debug::{self, Comparison, Inlined, Type};
 use crate::symbols::{self, Symbol};
+use std::any::type_name;
 
 /// The name of the function at `at`, for people.
 pub(super) fn name(at: usize) -> String {
@@ -38,6 +41,75 @@ pub(super) fn copies(at: usize) -> Result<Vec<usize>, MockError> {
     Ok(all)
 }
 
+/// Makes sure that the code at `at` is that of one function only, the one that the
+/// compiler calls `item`, and that it is called as its type says.
+///
+/// # Errors
+///
+/// [`MockError::Folded`], [`MockError::Changed`].
+pub(super) fn is_one(at: usize, item: Option<&str>) -> Result<(), MockError> {
+    let folded = debug::folded(at, item.unwrap_or_default());
+    if let Ok(folded) = folded {
+        let is_other = item.is_some() && folded.is_expected == Some(false);
+        if !folded.others.is_empty() || is_other {
+            let function = item.map_or_else(|| name(at), str::to_owned);
+            let mut others = folded.others;
+            if is_other {
+                others.push(name(at));
+            }
+            return Err(MockError::Folded { function, others });
+        }
+    }
+    match debug::keeps_signature(at) {
+        Ok(false) => Err(MockError::Changed { function: name(at) }),
+        _ => Ok(()),
+    }
+}
+
+/// The function called `query`, whose type is `P`.
+pub(super) fn named<P: Signature>(query: &str) -> Result<P, MockError> {
+    let symbol = symbols::symbol(query).map_err(Error::from)?;
+    let at = symbol.address as usize;
+    let found = debug::signature(at).map_err(|unknown| MockError::Unchecked {
+        function: symbol.name.clone(),
+        why: unknown.to_string(),
+    })?;
+    let names = P::Args::names();
+    let sizes = P::Args::SIZES;
+    let called = |kind: &Option<Type>| kind.as_ref().map_or("?".to_owned(), |k| k.name.clone());
+    let mismatch = || MockError::Signature {
+        function: symbol.name.clone(),
+        given: format!("fn({}) -> {}", names.join(", "), type_name::<P::Ret>()),
+        found: format!(
+            "fn({}) -> {}",
+            found
+                .parameters
+                .iter()
+                .map(called)
+                .collect::<Vec<_>>()
+                .join(", "),
+            found.result.name,
+        ),
+    };
+    if found.parameters.len() != names.len() || !found.is_kept {
+        return Err(mismatch());
+    }
+    let same = |(found, (name, size)): (&Option<Type>, (&&str, &usize))| {
+        found
+            .as_ref()
+            .is_some_and(|found| found.compare(name, *size) == Comparison::Equal)
+    };
+    let given = names.iter().zip(sizes);
+    let result = found
+        .result
+        .compare(type_name::<P::Ret>(), size_of::<P::Ret>());
+    if !found.parameters.iter().zip(given).all(same) || result != Comparison::Equal {
+        return Err(mismatch());
+    }
+    // SAFETY: a function of this type is there.
+    Ok(unsafe { P::from_address(symbol.address) })
+}
+
 /// Callers that a mock of the function at `at` does not reach, because it is
 /// inlined there, but which only concern the standard library itself.
 ///
@@ -62,7 +134,9 @@ pub(super) fn not_reached(at: usize) -> Result<Vec<String>, MockError> {
         let callers = others.iter().map(caller).collect();
         return Err(MockError::Inlined { function, callers });
     }
-    if !into.unknown.is_empty() {
+    // Functions of C are reached by their symbol from outside of their library;
+    // inside it, only what is known to be inlined can be told.
+    if !into.unknown.is_empty() && is_rust(at) {
         let why = into
             .unknown
             .into_iter()
@@ -73,6 +147,11 @@ pub(super) fn not_reached(at: usize) -> Result<Vec<String>, MockError> {
     let mut own: Vec<String> = own.iter().map(caller).collect();
     own.dedup();
     Ok(own)
+}
+
+fn is_rust(at: usize) -> bool {
+    let symbol = symbols::symbol(&format!("{at:#x}"));
+    symbol.is_ok_and(|symbol| symbol.name != symbol.raw_name)
 }
 
 fn caller(place: &Inlined) -> String {

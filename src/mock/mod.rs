@@ -59,17 +59,33 @@ pub mod __macro {
     pub use super::show::{
         Anchor, ByDebug, ByName, Known, Parameter, Shown, TieMutable, TieNothing, TieShared,
     };
-    pub use super::signature::{Position, fixed, hint, pointer};
+    pub use super::signature::{Position, Target, fixed, hint, pointer};
     pub use super::site::original_of;
+
+    /// The function of that name, of the type of `_like`.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of that name and type.
+    #[track_caller]
+    pub fn named<P: super::Signature>(name: &str, _like: P) -> Target<P> {
+        match super::inspect::named(name) {
+            Ok(pointer) => Target {
+                pointer,
+                name: None,
+            },
+            Err(error) => panic!("{error}"),
+        }
+    }
 
     /// Calls the original of a function past all mocks.
     ///
     /// # Safety
     ///
     /// As for calling the function.
-    pub unsafe fn call<P: super::Signature>(target: P, args: P::Args) -> P::Ret {
+    pub unsafe fn call<P: super::Signature>(target: Target<P>, args: P::Args) -> P::Ret {
         // SAFETY: the caller's promise.
-        unsafe { original_of(target).call(args) }
+        unsafe { original_of(target.pointer).call(args) }
     }
 }
 
@@ -107,6 +123,13 @@ pub mod __macro {
 /// # drop(mock);
 /// ```
 ///
+/// Private functions of other crates are given by their path as a string, with
+/// their type, which is checked against their debug information:
+///
+/// ```ignore
+/// let mock = midair::mock!("shop::till::discount": fn(&str) -> u32 => |_| 9);
+/// ```
+///
 /// Closures are checked with all lifetimes of the signature: one that keeps a
 /// reference which it was given does not compile. Where the macro cannot see
 /// lifetimes, because they are inside of other types or relate parameters to each
@@ -136,6 +159,12 @@ macro_rules! mock {
     };
     (async $path:expr => $closure:expr) => {
         $crate::__async_with!(($path); with ($closure); $)
+    };
+    ($name:literal : for<$($life:lifetime),* $(,)?> $($signature:tt)+) => {
+        $crate::__signature!(@qualifiers [named [$($life)*] $name] $($signature)+)
+    };
+    ($name:literal : $($signature:tt)+) => {
+        $crate::__signature!(@qualifiers [named [] $name] $($signature)+)
     };
     ($path:path : for<$($life:lifetime),* $(,)?> $($signature:tt)+) => {
         $crate::__signature!(@qualifiers [[$($life)*] $path] $($signature)+)
@@ -169,7 +198,10 @@ macro_rules! mock {
 #[macro_export]
 macro_rules! __pointer {
     ($function:expr) => {
-        $crate::mock::__macro::pointer($crate::mock::__macro::hint(&$function), $function)
+        $crate::mock::__macro::Target::new(
+            $crate::mock::__macro::pointer($crate::mock::__macro::hint(&$function), $function),
+            ::std::any::type_name_of_val(&$function),
+        )
     };
 }
 
@@ -180,7 +212,7 @@ macro_rules! __pointer {
 macro_rules! __typed {
     ($function:expr, $type:ty) => {{
         let pointer: $type = $function;
-        pointer
+        $crate::mock::__macro::Target::new(pointer, ::std::any::type_name_of_val(&$function))
     }};
 }
 
@@ -208,9 +240,29 @@ macro_rules! __signature {
         $crate::__signature!(@done $of $qualifiers [$([$type])*] [()] $($closure)?)
     };
 
+    (@done [named [$($life:lifetime)*] $name:literal] [$($qualifier:tt)*] [$([$type:ty])*] [$ret:ty] $($closure:expr)?) => {{
+        #[allow(clippy::extra_unused_lifetimes, clippy::needless_lifetimes, clippy::too_many_arguments)]
+        $($qualifier)* fn declared<$($life),*>($(_: $type),*) -> $ret {
+            unreachable!("only its type is used")
+        }
+        #[allow(unused)]
+        fn checked<C: for<$($life),*> Fn($($type),*) -> $ret>(closure: C) -> C {
+            closure
+        }
+        $crate::__maybe_with!(
+            ($crate::mock::__macro::named($name, {
+                let like: $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret) =
+                    declared;
+                like
+            }));
+            __exact; $(checked($closure))?
+        )
+    }};
     (@done [[$($life:lifetime)*] $path:expr] [$($qualifier:tt)*] [$([$type:ty])*] [$ret:ty]) => {{
         $crate::__signature!(@same [$($life)*] $path; [$($qualifier)*] [$([$type])*] [$ret]);
-        $crate::__exact!($path as $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret))
+        $crate::__exact!(
+            $crate::__typed!($path, $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret))
+        )
     }};
     (@done [[$($life:lifetime)*] $path:expr] [$($qualifier:tt)*] [$([$type:ty])*] [$ret:ty] $closure:expr) => {{
         $crate::__signature!(@same [$($life)*] $path; [$($qualifier)*] [$([$type])*] [$ret]);
@@ -218,7 +270,7 @@ macro_rules! __signature {
             closure
         }
         $crate::__with!(
-            ($path as $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret));
+            ($crate::__typed!($path, $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret)));
             __exact; (checked($closure)); $
         )
     }};

@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 /// The thunk is a function of this type whose first act is to pop its [`Site`].
 pub unsafe trait Signature: FnPtr {
     /// The parameters, as a tuple.
-    type Args;
+    type Args: Arguments;
     /// The result.
     type Ret;
     /// What mocks of functions of this type are called by.
@@ -47,6 +47,27 @@ pub trait Function<Args> {
 #[doc(hidden)]
 pub fn hint<F: Function<Args>, Args>(_: &F) -> PhantomData<F::Pointer> {
     PhantomData
+}
+
+/// A pointer to a function, and what the compiler calls the function.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Target<P> {
+    pub(super) pointer: P,
+    pub(super) name: Option<&'static str>,
+}
+
+impl<P> Target<P> {
+    /// The function whose type is called `name`.
+    pub fn new(pointer: P, name: &'static str) -> Self {
+        // The type of a function is called as the function is; that of a pointer is
+        // not.
+        let is_item = !name.contains("fn(");
+        Self {
+            pointer,
+            name: is_item.then_some(name),
+        }
+    }
 }
 
 /// The pointer to a function: a place where one becomes the other.
@@ -84,6 +105,9 @@ macro_rules! positions {
 pub unsafe trait Arguments: Sized {
     #[doc(hidden)]
     const SIZES: &'static [usize];
+    /// What the compiler calls their types.
+    #[doc(hidden)]
+    fn names() -> Vec<&'static str>;
     /// Copies the elements from `offsets` behind `from`.
     ///
     /// # Safety
@@ -103,9 +127,13 @@ pub trait Variadic<More>: FnPtr {
 
 /// The function as one that takes just these arguments.
 #[doc(hidden)]
-pub fn fixed<P: Variadic<More>, More>(pointer: P) -> P::Fixed {
-    // SAFETY: the thunk and the calls of this type pass arguments as variadic ones.
-    unsafe { P::Fixed::from_address(pointer.address()) }
+pub fn fixed<P: Variadic<More>, More>(target: Target<P>) -> Target<P::Fixed> {
+    Target {
+        // SAFETY: the thunk and the calls of this type pass arguments as variadic
+        // ones.
+        pointer: unsafe { P::Fixed::from_address(target.pointer.address()) },
+        name: target.name,
+    }
 }
 
 /// What may be passed behind the named arguments.
@@ -191,6 +219,10 @@ macro_rules! for_each_abi {
         // SAFETY: so it is.
         unsafe impl<$($generic),*> Arguments for ($($generic,)*) {
             const SIZES: &'static [usize] = &[$(size_of::<$generic>()),*];
+
+            fn names() -> Vec<&'static str> {
+                vec![$(std::any::type_name::<$generic>()),*]
+            }
 
             #[allow(unused_variables, clippy::unused_unit)]
             unsafe fn read(from: *const u8, offsets: &[usize]) -> Self {

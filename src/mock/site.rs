@@ -102,8 +102,11 @@ impl Site {
 
     /// Makes sure that mocks reach all callers, but for those in the standard library
     /// that have a function of it inlined.
-    pub(super) fn check_reach(&self) -> Result<(), MockError> {
+    ///
+    /// `item` is what the compiler calls the function.
+    pub(super) fn check_reach(&self, item: Option<&str>) -> Result<(), MockError> {
         if self.not_reached.get().is_none() {
+            inspect::is_one(self.target, item)?;
             let not_reached = inspect::not_reached(self.target)?;
             self.not_reached.get_or_init(|| not_reached);
         }

@@ -168,3 +168,31 @@ fn guards_in_any_order() {
     drop(second);
     assert_eq!(add(0, 0), 0);
 }
+
+mod shop {
+    pub(super) fn total(n: u32) -> u32 {
+        n * discount("tea", n)
+    }
+
+    #[inline(never)]
+    fn discount(of: &str, n: u32) -> u32 {
+        std::hint::black_box(of.len() as u32 + n)
+    }
+}
+
+#[test]
+fn a_private_function_by_its_name() {
+    let mock = mock!("mock::kinds::shop::discount": fn(&str, u32) -> u32 => |of, n| {
+        assert_eq!(of, "tea");
+        call_original!(of, n) + 100
+    });
+    assert_eq!(shop::total(2), 210);
+    drop(mock);
+    assert_eq!(shop::total(2), 10);
+}
+
+#[test]
+#[should_panic(expected = "is not known to be a `fn(u32, u32) -> u32`")]
+fn a_private_function_of_another_type_is_refused() {
+    let _mock = mock!("mock::kinds::shop::discount": fn(u32, u32) -> u32 => |a, b| a + b);
+}

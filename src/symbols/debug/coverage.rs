@@ -75,7 +75,7 @@ pub(super) fn undescribed(reader: &Reader<'_>) -> Option<Undescribed> {
             continue;
         }
         let name = format!("{name:#}");
-        if is_standard(&name) {
+        if is_standard(&name) || is_own_assembly(&name) {
             continue;
         }
         last = Some(address);
@@ -110,6 +110,11 @@ fn is_standard(name: &str) -> bool {
         Some((own, of_trait)) => is_standard(own) && is_standard(of_trait),
         None => is_standard(name),
     }
+}
+
+/// What midair itself has written in assembly, with call frame information.
+fn is_own_assembly(name: &str) -> bool {
+    name.starts_with("midair::patch::") && name.ends_with("::dispatch")
 }
 
 /// Where the units have code, joined and by address.

@@ -96,7 +96,8 @@ pub(crate) fn inlined(address: usize) -> Result<InlinedInto, SymbolError> {
                 into.unknown
                     .extend(unknown.map(|unknown| (path(), unknown)));
             }
-            Err(Unknown::None { .. }) if !other_language && !is_rust(image) => {}
+            // A library without functions of Rust has none inlined.
+            Err(_) if !other_language && !is_rust(image) => {}
             Err(unknown) => into.unknown.push((path(), unknown)),
         }
     }
