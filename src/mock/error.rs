@@ -120,8 +120,7 @@ impl fmt::Display for MockError {
                 }
                 write!(
                     f,
-                    "\nbuild with `debug = \"line-tables-only\"` or more, \
-                     or say `.even_if_inlined()`"
+                    "\nbuild with `debug = 1` or more, or say `.even_if_inlined()`"
                 )
             }
             Self::Folded { function, others } => {

@@ -130,9 +130,20 @@ pub(super) fn not_reached(at: usize) -> Result<Vec<String>, MockError> {
         .places
         .into_iter()
         .partition(|place| is_standard && standard(&place.caller));
-    if !others.is_empty() {
-        let callers = others.iter().map(caller).collect();
+    let (certain, uncertain): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|place| place.is_certain);
+    if !certain.is_empty() {
+        let callers = listed(&certain);
         return Err(MockError::Inlined { function, callers });
+    }
+    if !uncertain.is_empty() {
+        let mut why = vec![
+            "there are line tables only, in which a function has no full name; \
+             one of that name was inlined into"
+                .to_owned(),
+        ];
+        why.extend(listed(&uncertain));
+        return Err(MockError::NotKnown { function, why });
     }
     // Functions of C are reached by their symbol from outside of their library;
     // inside it, only what is known to be inlined can be told.
@@ -154,17 +165,27 @@ fn is_rust(at: usize) -> bool {
     symbol.is_ok_and(|symbol| symbol.name != symbol.raw_name)
 }
 
+/// So many callers are listed.
+const LISTED: usize = 10;
+
+fn listed(places: &[Inlined]) -> Vec<String> {
+    let mut callers: Vec<String> = places.iter().map(caller).collect();
+    callers.sort();
+    callers.dedup();
+    if callers.len() > LISTED {
+        let more = callers.len() - LISTED;
+        callers.truncate(LISTED);
+        callers.push(format!("and {more} more"));
+    }
+    callers
+}
+
 fn caller(place: &Inlined) -> String {
     let at = place
         .call
         .as_ref()
         .map_or(String::new(), |(file, line)| format!(" at {file}:{line}"));
-    let doubt = if place.is_certain {
-        ""
-    } else {
-        " (or another function of that name)"
-    };
-    format!("{}{at}{doubt}", place.caller)
+    format!("{}{at}", place.caller)
 }
 
 /// Whether a function is of the standard library.
