@@ -12,6 +12,9 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
+/// A type that does not get other lifetimes on the way.
+pub(super) type Invariant<T> = PhantomData<fn(T) -> T>;
+
 /// A function that is about to be mocked; made by [`mock!`](crate::mock!).
 #[must_use = "nothing is mocked yet: say `.returns(…)`, `.with(…)` or `.passthrough()`"]
 pub struct Builder<'l, P: Signature> {
@@ -24,8 +27,8 @@ pub struct Builder<'l, P: Signature> {
     is_checked: bool,
     error: Option<MockError>,
     made_at: &'static Location<'static>,
-    /// The type of the function does not get another lifetime on the way.
-    lifetimes: PhantomData<(fn(P) -> P, &'l Anchor)>,
+    types: Invariant<P>,
+    anchor: PhantomData<&'l Anchor>,
 }
 
 impl<P: Signature> std::fmt::Debug for Builder<'_, P> {
@@ -68,7 +71,8 @@ impl<'l, P: Signature> Builder<'l, P> {
             is_checked: true,
             error: None,
             made_at: Location::caller(),
-            lifetimes: PhantomData,
+            types: PhantomData,
+            anchor: PhantomData,
         }
     }
 
@@ -203,7 +207,7 @@ impl<'l, P: Signature> Builder<'l, P> {
         if self.is_checked {
             site.check_reach(self.item)?;
         }
-        let record = Record::Arguments(Shows(self.shown.unwrap_or([Known::NOTHING; 12])));
+        let record = Record::Arguments(Box::new(Shows(self.shown.unwrap_or([Known::NOTHING; 12]))));
         let state = State::new(
             site,
             Action {

@@ -130,13 +130,12 @@ pub(super) fn join(is_outside: bool) {
 pub(super) fn set_outside(is_outside: bool) {
     join(is_outside);
     let _ = MEMBER.try_with(|own| {
-        if let Ok(own) = own.try_borrow() {
-            if let Some(Member(thread)) = &*own {
-                let was_outside = thread.is_outside.swap(is_outside, Ordering::Relaxed);
-                if was_outside {
-                    threads().get_or_insert_default().bank(thread);
-                }
-            }
+        let own = own.try_borrow();
+        let Some(Member(thread)) = own.as_deref().ok().and_then(Option::as_ref) else {
+            return;
+        };
+        if thread.is_outside.swap(is_outside, Ordering::Relaxed) {
+            threads().get_or_insert_default().bank(thread);
         }
     });
     ask_about_all();

@@ -14,7 +14,7 @@
 //!
 //! Who sees the mock is whoever polls.
 
-use super::builder::{check_lifetimes, exhausted};
+use super::builder::{Invariant, check_lifetimes, exhausted};
 use super::error::MockError;
 use super::guard::Mock;
 use super::show::{Anchor, Parameter, Shown, Shows};
@@ -132,8 +132,8 @@ pub struct FutureBuilder<'l, Args: Arguments, Fut: Future> {
     is_everywhere: bool,
     is_checked: bool,
     made_at: &'static Location<'static>,
-    /// Types do not get other lifetimes on the way.
-    lifetimes: PhantomData<(fn(Args) -> Args, fn(Fut) -> Fut, &'l Anchor)>,
+    types: Invariant<(Args, PollFn<'l, Fut>)>,
+    anchor: PhantomData<&'l Anchor>,
 }
 
 impl<Args: Arguments, Fut: Future> fmt::Debug for FutureBuilder<'_, Args, Fut> {
@@ -169,7 +169,8 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
             is_everywhere: false,
             is_checked: true,
             made_at: Location::caller(),
-            lifetimes: PhantomData,
+            types: PhantomData,
+            anchor: PhantomData,
         };
         let shown = know(&builder, anchor);
         let result = type_name::<Fut::Output>();

@@ -16,14 +16,14 @@
 //! assert_eq!(total(3), 9);
 //! ```
 //!
-//! - [`signature`]: types of functions; [`show`]: what the macro finds out about
+//! - `signature`: types of functions; `show`: what the macro finds out about
 //!   their parameters.
-//! - [`builder`]: from a function to a mock; [`guard`]: what the test holds;
-//!   [`state`]: what both share; [`expect`]: how often it has to be called.
-//! - [`site`]: a mocked function, its copies, and who answers a call.
-//! - [`scope`]: which mocks a thread sees; [`follow`]: threads that are started;
-//!   [`cells`]: how the others get past at the price of a counter.
-//! - [`inspect`]: copies, inlined callers and folded functions.
+//! - `builder`: from a function to a mock; `guard`: what the test holds;
+//!   `future`: the same for `async fn`s; `state`: what both share; `expect`: how often it has to be called.
+//! - `site`: a mocked function, its copies, and who answers a call.
+//! - `scope`: which mocks a thread sees; `follow`: threads that are started;
+//!   `cells`: how the others get past at the price of a counter.
+//! - `inspect`: copies, inlined callers and folded functions.
 //!
 //! What this does not do: reach callers into which the function was inlined (that
 //! is an error); follow work that is handed to threads that ran before

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 ///
 /// # Safety
 ///
-/// The thunk is a function of this type whose first act is to pop its [`Site`].
+/// The thunk is a function of this type whose first act is to pop its site.
 pub unsafe trait Signature: FnPtr {
     /// The parameters, as a tuple.
     type Args: Arguments;

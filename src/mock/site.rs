@@ -218,10 +218,7 @@ pub(super) fn answer<P: Signature>(site: &'static Site, args: P::Args) -> P::Ret
             ..
         }) => answer(args),
         // SAFETY: the caller of the function has called it with these arguments.
-        Some(Action {
-            act: Act::Original, ..
-        })
-        | None => unsafe { site.original::<P>().call(args) },
+        _ => unsafe { site.original::<P>().call(args) },
     }
 }
 
@@ -273,6 +270,6 @@ fn patch(site: &'static Site, at: usize) -> Result<Copy, MockError> {
     };
     // SAFETY: as in `apply`; a selector that could not be made is not led to.
     let patch = unsafe { crate::patch_raw(at as *const (), lead) }?;
-    let selector = made.unwrap_or_else(|| Err(Error::Removed { target: at }))?;
+    let selector = made.unwrap_or(Err(Error::Removed { target: at }))?;
     Ok(Copy { patch, selector })
 }

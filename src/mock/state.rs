@@ -41,7 +41,7 @@ pub(super) enum Act<P: Signature> {
 /// How a call is counted and kept.
 pub(super) enum Record<P: Signature> {
     /// Every call, with its arguments.
-    Arguments(Shows),
+    Arguments(Box<Shows>),
     /// A call that this gives arguments for.
     By(RecordBy<P>),
 }
