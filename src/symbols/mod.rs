@@ -9,7 +9,7 @@
 //!
 //! Only functions are found, not data. Nothing is patched here. What the compiler
 //! knew and the symbols do not tell (inlined copies, types, the layout of futures)
-//! is [`debug`]'s.
+//! is asked of debug information, by `debug`.
 
 mod address;
 mod call_frames;

@@ -256,6 +256,12 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
+    /// Where the code of `entry` begins in the file, if it is in one piece.
+    pub(super) fn begins(&self, entry: &Entry<'a>) -> Option<u64> {
+        let value = entry.entry.attr_value(dw::DW_AT_low_pc)?;
+        self.dwarf.attr_address(&entry.unit.unit, value).ok()?
+    }
+
     /// Where the code of `entry` is in the file.
     pub(super) fn ranges(&self, entry: &Entry<'a>) -> Vec<Range<u64>> {
         let mut found = Vec::new();
