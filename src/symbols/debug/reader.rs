@@ -22,6 +22,14 @@ type Slice<'a> = EndianSlice<'a, LittleEndian>;
 pub(in crate::symbols) struct DebugSlot {
     index: OnceLock<Result<DebugIndex, Unknown>>,
     undescribed: OnceLock<Option<Undescribed>>,
+    is_rust: OnceLock<bool>,
+}
+
+impl DebugSlot {
+    /// Whether rustc made a part of the image, as `find` finds out.
+    pub(super) fn is_rust(&self, find: impl FnOnce() -> bool) -> bool {
+        *self.is_rust.get_or_init(find)
+    }
 }
 
 /// The flag of a section whose bytes are compressed.
