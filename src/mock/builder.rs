@@ -204,8 +204,9 @@ impl<'l, P: Signature> Builder<'l, P> {
             return Err(error);
         }
         let site = Site::of(self.target)?;
+        site.check_one(self.item)?;
         if self.is_checked {
-            site.check_reach(self.item)?;
+            site.check_reach()?;
         }
         let record = Record::Arguments(Box::new(Shows(self.shown.unwrap_or([Known::NOTHING; 12]))));
         let state = State::new(

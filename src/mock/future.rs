@@ -339,8 +339,9 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
         let made = self.layout.and_then(|layout| {
             let name = super::inspect::async_name;
             let site = Site::named(self.poll, name)?;
+            site.check_one(None)?;
             if self.is_checked {
-                site.check_reach(None)?;
+                site.check_reach()?;
             }
             let known = Arc::clone(&layout);
             self.when.insert(

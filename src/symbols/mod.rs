@@ -14,11 +14,6 @@
 mod address;
 mod call_frames;
 mod claims;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the mock layer, which comes next, uses it"
-)]
 pub(crate) mod debug;
 mod debug_file;
 mod entered;

@@ -11,6 +11,7 @@ use std::ops::Range;
 use super::reader::Reader;
 use crate::symbols::address::FileAddress;
 use crate::symbols::extents::ExtentSource;
+use crate::symbols::image::Image;
 use crate::symbols::names;
 use crate::symbols::tables::RawKind;
 
@@ -45,6 +46,21 @@ pub(super) struct Undescribed {
     pub(super) functions: usize,
     /// The name of one of them.
     pub(super) example: String,
+}
+
+/// Whether rustc made a part of the file: a function has a name of Rust or, where
+/// names were stripped, the compiler has left its own. Found out once.
+pub(super) fn is_rust(image: &Image) -> bool {
+    image.debug_index().is_rust(|| {
+        let comment = image.headers().section(".comment");
+        let comment = comment.and_then(|section| section.bytes(image.data()));
+        let is_rust = |raw: &str| rustc_demangle::try_demangle(raw).is_ok();
+        memchr::memmem::find(comment.unwrap_or_default(), b"rustc version").is_some()
+            || image
+                .names()
+                .iter(image)
+                .any(|named| is_rust(&named.name.base))
+    })
 }
 
 /// What `reader`'s file has beside what is described; none if nothing.

@@ -58,7 +58,8 @@ pub(super) fn at(reader: &Reader<'_>, address: FileAddress) -> Option<Described>
 /// code of equal functions was made one) the one that the symbol there names.
 pub(super) fn function_at<'a>(reader: &Reader<'a>, address: FileAddress) -> Option<Entry<'a>> {
     let entries = reader.index.at(address.0).filter_map(|at| reader.entry(at));
-    let mut entries: Vec<Entry<'a>> = entries.collect();
+    let begins = |entry: &Entry<'a>| reader.begins(entry) == Some(address.0);
+    let mut entries: Vec<Entry<'a>> = entries.filter(begins).collect();
     if entries.len() > 1 {
         let names = reader.image.names().at(reader.image, address.0);
         let names: Vec<Instance> = names.iter().map(|n| Instance::of(&n.name.base)).collect();

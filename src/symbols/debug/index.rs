@@ -8,14 +8,15 @@ use std::num::NonZero;
 use std::thread;
 
 use super::scan::{self, Found, Sections, Unit};
+use super::table::Table;
 
 /// Where what is in a file's debug information.
 #[derive(Debug)]
 pub(super) struct DebugIndex {
     units: Vec<Unit>,
-    functions: Vec<(u64, u32)>,
-    names: Vec<(u32, u32)>,
-    links: Vec<(u32, u32)>,
+    functions: Table,
+    names: Table,
+    links: Table,
     /// Units whose entries are in other files.
     pub(super) split: u32,
     /// Units that could not be read.
@@ -31,26 +32,19 @@ impl DebugIndex {
     /// Of these sections; none if the units do not follow one another.
     pub(super) fn of(sections: &Sections<'_>) -> Option<DebugIndex> {
         let units = scan::units(sections.info)?;
-        let mut index = DebugIndex {
-            units: Vec::new(),
-            functions: Vec::new(),
-            names: Vec::new(),
-            links: Vec::new(),
-            split: 0,
-            damaged: 0,
+        let found = walk(sections, &units);
+        let table = |part: fn(&Found) -> &[(u32, u32)]| {
+            let parts: Vec<_> = found.iter().map(part).collect();
+            Table::of(&parts)
         };
-        for found in walk(sections, &units) {
-            index.functions.extend(found.functions);
-            index.names.extend(found.names);
-            index.links.extend(found.links);
-            index.split += found.split;
-            index.damaged += found.damaged;
-        }
-        index.units = units;
-        index.functions.sort_unstable();
-        index.names.sort_unstable();
-        index.links.sort_unstable();
-        Some(index)
+        Some(DebugIndex {
+            functions: table(|found| &found.functions),
+            names: table(|found| &found.names),
+            links: table(|found| &found.links),
+            split: found.iter().map(|found| found.split).sum(),
+            damaged: found.iter().map(|found| found.damaged).sum(),
+            units,
+        })
     }
 
     /// The unit that the entry at `offset` is in.
@@ -59,34 +53,27 @@ impl DebugIndex {
         self.units.get(after.checked_sub(1)?)
     }
 
-    /// The functions whose code begins at `address` of the file.
+    /// The functions whose code begins at `address` of the file, and some that
+    /// begin 4 GB before or behind it.
     pub(super) fn at(&self, address: u64) -> impl Iterator<Item = u32> {
-        equal(&self.functions, address)
+        self.functions.get(address as u32)
     }
 
     /// The functions whose names have that hash, and others.
     pub(super) fn called(&self, hash: u32) -> impl Iterator<Item = u32> {
-        equal(&self.names, hash)
+        self.names.get(hash)
     }
 
     /// Every function with a name.
     pub(super) fn named(&self) -> impl Iterator<Item = u32> {
-        self.names.iter().map(|(_, offset)| *offset)
+        self.names.offsets()
     }
 
     /// What refers to the entry at `offset`: inlined copies of it, and functions
     /// that leave their names to it.
     pub(super) fn from(&self, offset: u32) -> impl Iterator<Item = u32> {
-        equal(&self.links, offset)
+        self.links.get(offset)
     }
-}
-
-/// The second parts of all pairs of a sorted list that begin with `first`.
-fn equal<T: Ord + Copy>(list: &[(T, u32)], first: T) -> impl Iterator<Item = u32> {
-    let start = list.partition_point(|(key, _)| *key < first);
-    let rest = list.get(start..).unwrap_or_default().iter();
-    rest.take_while(move |(key, _)| *key == first)
-        .map(|(_, offset)| *offset)
 }
 
 fn walk(sections: &Sections<'_>, units: &[Unit]) -> Vec<Found> {

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use gimli::constants as dw;
 
 use super::copies::{Copies, copies};
+use super::coverage;
 use super::declaration::{self, Declaration};
 use super::instance::{self, Instance, Relation};
 use super::reader::{Entry, Reader};
@@ -50,8 +51,8 @@ pub(crate) struct Inlined {
 pub(crate) struct InlinedInto {
     /// All places that are known.
     pub(crate) places: Vec<Inlined>,
-    /// Modules that may have more places, and why that is not known. Libraries
-    /// that have no debug information and no function of Rust are left out.
+    /// Modules that may have more places, and why that is not known. For a
+    /// function of Rust, those without any code of Rust are left out.
     pub(crate) unknown: Vec<(PathBuf, Unknown)>,
 }
 
@@ -90,25 +91,19 @@ pub(crate) fn inlined(address: usize) -> Result<InlinedInto, SymbolError> {
         if other_language && !copies.same.iter().any(|c| c.module_path == module.path()) {
             continue;
         }
+        if !other_language && !coverage::is_rust(image) {
+            continue;
+        }
         match in_image(image, module.slide(), &wanted) {
             Ok((places, unknown)) => {
                 into.places.extend(places);
                 into.unknown
                     .extend(unknown.map(|unknown| (path(), unknown)));
             }
-            // A library without functions of Rust has none inlined.
-            Err(_) if !other_language && !is_rust(image) => {}
             Err(unknown) => into.unknown.push((path(), unknown)),
         }
     }
     Ok(into)
-}
-
-/// Whether a function of the file has a name of Rust.
-fn is_rust(image: &Image) -> bool {
-    let is_rust = |raw: &str| rustc_demangle::try_demangle(raw).is_ok();
-    let mut names = image.names().iter(image);
-    names.any(|named| is_rust(&named.name.base))
 }
 
 impl Wanted {

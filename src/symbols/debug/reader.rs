@@ -22,6 +22,14 @@ type Slice<'a> = EndianSlice<'a, LittleEndian>;
 pub(in crate::symbols) struct DebugSlot {
     index: OnceLock<Result<DebugIndex, Unknown>>,
     undescribed: OnceLock<Option<Undescribed>>,
+    is_rust: OnceLock<bool>,
+}
+
+impl DebugSlot {
+    /// Whether rustc made a part of the image, as `find` finds out.
+    pub(super) fn is_rust(&self, find: impl FnOnce() -> bool) -> bool {
+        *self.is_rust.get_or_init(find)
+    }
 }
 
 /// The flag of a section whose bytes are compressed.
@@ -254,6 +262,12 @@ impl<'a> Reader<'a> {
             .into_iter()
             .map(|offset| self.entry(offset))
             .collect()
+    }
+
+    /// Where the code of `entry` begins in the file, if it is in one piece.
+    pub(super) fn begins(&self, entry: &Entry<'a>) -> Option<u64> {
+        let value = entry.entry.attr_value(dw::DW_AT_low_pc)?;
+        self.dwarf.attr_address(&entry.unit.unit, value).ok()?
     }
 
     /// Where the code of `entry` is in the file.

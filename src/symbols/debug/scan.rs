@@ -35,8 +35,8 @@ pub(super) struct Unit {
 /// What one thread found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Address and offset of each function with code.
-    pub(super) functions: Vec<(u64, u32)>,
+    /// Address (its lower half) and offset of each function with code.
+    pub(super) functions: Vec<(u32, u32)>,
     /// Hash of the name and offset of each function with a name.
     pub(super) names: Vec<(u32, u32)>,
     /// What it comes from and offset of each inlined copy and each function
@@ -229,7 +229,7 @@ impl<'a> Walk<'_, 'a> {
             cursor.skip(attribute.size, self.unit.encoding)?;
         }
         if let Some(address) = attributes.address.filter(|_| !attributes.is_declaration) {
-            self.found.functions.push((address, offset));
+            self.found.functions.push((address as u32, offset));
         }
         let names = &mut self.found.names;
         instance::hashes(attributes.linkage_name, attributes.name, |hash| {

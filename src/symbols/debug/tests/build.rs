@@ -72,7 +72,7 @@ pub(super) fn users(name: &str, options: Options) -> [PathBuf; 2] {
         "dep.rs",
         &dep,
         options,
-        &["--crate-type=rlib", "--crate-name=dep"],
+        &["--crate-type=rlib", "--crate-name=dep", "-Ccodegen-units=1"],
     );
     ["a", "b"].map(|letter| {
         let library = folder.join(format!("lib{name}_{letter}.so"));

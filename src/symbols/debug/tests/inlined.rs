@@ -128,6 +128,27 @@ fn without_debug_information_it_is_unknown() {
         matches!(unknown, Some((_, Unknown::None { .. }))),
         "{into:?}"
     );
+    // Nobody expects the C library to have functions of Rust inlined.
+    let of_c = |module: &std::path::Path| module.to_string_lossy().contains("libc.so");
+    assert!(
+        !into.unknown.iter().any(|(module, _)| of_c(module)),
+        "{into:?}"
+    );
+}
+
+#[test]
+fn a_library_of_rust_that_is_stripped_is_not_taken_for_one_of_c() {
+    let name = "inlined_stripped";
+    let [path, other] = build::users(name, options("2", "1", "v0"));
+    build::run("strip", &["--strip-all".as_ref(), path.as_os_str()]);
+    let (_stripped, library) = (User::load(&path), User::load(&other));
+    let into = inlined(library.address(SMALL)).unwrap();
+    assert!(into.places.iter().any(|place| place.module == other));
+    let unknown = into.unknown.iter().find(|(module, _)| *module == path);
+    assert!(
+        matches!(unknown, Some((_, Unknown::None { .. }))),
+        "{into:?}"
+    );
 }
 
 #[test]

@@ -6,7 +6,28 @@ use std::time::Instant;
 
 use crate::symbols::debug::inlined::{Wanted, in_image};
 use crate::symbols::debug::reader::Reader;
+use crate::symbols::debug::{copies, inlined};
 use crate::symbols::{Image, Slide, file_symbols};
+
+#[test]
+#[ignore = "prints times and checks nothing"]
+fn print_times_for_this_process() {
+    let function = std::fs::read_to_string::<&str> as fn(&'static str) -> std::io::Result<String>;
+    let address = function as *const () as usize;
+    for _ in 0..3 {
+        let start = Instant::now();
+        let copies = copies(address).unwrap();
+        let for_copies = start.elapsed();
+        let into = inlined(address).unwrap();
+        println!("{} copies in {for_copies:?}", copies.same.len());
+        println!(
+            "{} places, with that {:?}",
+            into.places.len(),
+            start.elapsed()
+        );
+        println!("not known: {:?}", into.unknown);
+    }
+}
 
 /// What all threads of the process have worked; walls depend on the neighbours.
 fn worked() -> std::time::Duration {
