@@ -152,13 +152,13 @@ impl<'l, P: Signature> Builder<'l, P> {
         let values: VecDeque<P::Ret> = values.into_iter().collect();
         let given = values.len();
         let values = Mutex::new(values);
-        let name = super::inspect::name(self.target.address() as usize);
+        let at = self.target.address() as usize;
         self.answer(move |_| {
             let next = values
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .pop_front();
-            next.unwrap_or_else(|| exhausted(&name, given))
+            next.unwrap_or_else(|| exhausted(&super::inspect::name(at), given))
         })
     }
 
