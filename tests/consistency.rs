@@ -275,6 +275,23 @@ fn a_transition_can_be_cancelled_and_ends_when_a_patch_of_it_is_removed() {
 }
 
 #[test]
+fn a_transition_whose_handle_is_dropped_goes_on_until_a_patch_of_it_is_removed() {
+    let _one = one_at_a_time();
+    let (patches, transition) = commit(Consistency::PerThread).unwrap();
+    drop(transition);
+    let mut patches: Vec<RawPatch> = patches.into_iter().collect();
+    assert_eq!(call(5), new_result(5));
+    let also = std::thread::spawn(|| call(7)).join().unwrap();
+    assert_eq!(also, new_result(7), "the next thread changes over too");
+    let refused = patches[0].disable();
+    assert!(matches!(refused, Err(Error::InTransition { .. })));
+    drop(patches.pop());
+    assert_eq!(call(5), old_result(5));
+    patches[0].enable().expect("it is not in a transition now");
+    drop(patches);
+}
+
+#[test]
 fn a_function_that_calls_itself_is_left_before_it_changes() {
     let _one = one_at_a_time();
     #[inline(never)]

@@ -5,7 +5,7 @@ use super::guard::Mock;
 use super::show::{Anchor, Known, Parameter, Shown, Shows};
 use super::signature::{Position, Signature};
 use super::site::Site;
-use super::state::{Act, Action, State, When};
+use super::state::{Act, Action, Record, State, When};
 use std::any::{TypeId, type_name};
 use std::collections::VecDeque;
 use std::marker::PhantomData;
@@ -35,7 +35,7 @@ impl<P: Signature> std::fmt::Debug for Builder<'_, P> {
 
 /// What a mock does once it has given all values that it had.
 #[track_caller]
-fn exhausted(name: &str, given: usize) -> ! {
+pub(super) fn exhausted(name: &str, given: usize) -> ! {
     panic!("`{name}` is mocked to return {given} values in order, and was called once more")
 }
 
@@ -49,7 +49,7 @@ impl<'l, P: Signature> Builder<'l, P> {
     ) -> Self {
         let mut builder = Self::of(target);
         let shown = know(&builder, anchor);
-        builder.error = check_lifetimes::<P>(&shown).err();
+        builder.error = check_lifetimes(&shown, type_name::<P::Ret>(), type_name::<P>()).err();
         builder.shown = Some(shown);
         builder
     }
@@ -188,13 +188,13 @@ impl<'l, P: Signature> Builder<'l, P> {
             return Err(error);
         }
         let site = Site::of(self.target)?;
-        let shows = Shows(self.shown.unwrap_or([Known::NOTHING; 12]));
+        let record = Record::Arguments(Shows(self.shown.unwrap_or([Known::NOTHING; 12])));
         let state = State::new(
             site,
             Action {
                 when: self.when,
                 act,
-                shows,
+                record,
             },
         );
         Mock::new(state, self.is_everywhere, self.made_at)
@@ -249,10 +249,14 @@ impl<P: Signature> Exact<P> {
 
 /// Whether all lifetimes in a signature are tied: a reference is, one inside of
 /// another type is not.
-fn check_lifetimes<P: Signature>(shown: &Shown) -> Result<(), MockError> {
+pub(super) fn check_lifetimes(
+    shown: &Shown,
+    result: &str,
+    signature: &str,
+) -> Result<(), MockError> {
     let has_lifetime = |name: &str| name.contains('&') || name.contains("'_");
     let refuse = || MockError::Lifetimes {
-        signature: type_name::<P>().to_owned(),
+        signature: signature.to_owned(),
     };
     let mut tied = 0;
     for known in shown {
@@ -268,7 +272,7 @@ fn check_lifetimes<P: Signature>(shown: &Shown) -> Result<(), MockError> {
         }
     }
     // A result that borrows from one parameter borrows from that one.
-    if tied > 1 && has_lifetime(type_name::<P::Ret>()) {
+    if tied > 1 && has_lifetime(result) {
         return Err(refuse());
     }
     Ok(())

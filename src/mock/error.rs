@@ -32,6 +32,21 @@ pub enum MockError {
         /// The others.
         others: Vec<String>,
     },
+    /// Other functions of the same path may be copies of the function or other
+    /// instances of it, and nothing tells which.
+    Copies {
+        /// The function.
+        function: String,
+        /// The others.
+        uncertain: Vec<String>,
+    },
+    /// It is not known where the future of an `async fn` has its arguments.
+    Future {
+        /// The type of the future.
+        future: String,
+        /// Why.
+        why: String,
+    },
     /// Types of the signature have lifetimes that cannot be checked where the
     /// signature is not given.
     Lifetimes {
@@ -77,6 +92,28 @@ impl fmt::Display for MockError {
                     ": a mock of one would be a mock of all; make their bodies differ, or build without optimisation"
                 )
             }
+            Self::Copies {
+                function,
+                uncertain,
+            } => {
+                write!(
+                    f,
+                    "these may be copies of `{function}`, or other instances of it:"
+                )?;
+                for other in uncertain {
+                    write!(f, "\n  {other}")?;
+                }
+                write!(
+                    f,
+                    "\nbuild with debug information (`debug = 1` or more), or with \
+                     `-C symbol-mangling-version=v0`"
+                )
+            }
+            Self::Future { future, why } => write!(
+                f,
+                "the arguments in the future `{future}` cannot be found: {why}; \
+                 only an `async fn` is mocked with `mock!(async …)`, in a build with `debug = 2`"
+            ),
             Self::Lifetimes { signature } => write!(
                 f,
                 "the lifetimes in `{signature}` cannot be checked: give the signature, \

@@ -34,6 +34,7 @@ mod cells;
 mod error;
 mod expect;
 mod follow;
+mod future;
 mod guard;
 mod inspect;
 mod scope;
@@ -44,6 +45,7 @@ mod state;
 
 pub use builder::Builder;
 pub use error::MockError;
+pub use future::FutureBuilder;
 pub use guard::{Mock, Times, reset_all};
 pub use scope::{Entered, Scope, scope};
 pub use signature::{Function, Signature};
@@ -53,6 +55,7 @@ pub use state::Call;
 #[doc(hidden)]
 pub mod __macro {
     pub use super::builder::Exact;
+    pub use super::future::Original;
     pub use super::show::{
         Anchor, ByDebug, ByName, Known, Parameter, Shown, TieMutable, TieNothing, TieShared,
     };
@@ -123,6 +126,17 @@ pub mod __macro {
 /// If the function cannot be mocked; the message says why and what helps.
 #[macro_export]
 macro_rules! mock {
+    (async $path:expr) => {
+        $crate::__async_mock!($path)
+    };
+    (async $path:expr => async $(move)? |$($argument:pat_param),* $(,)?| $body:expr) => {
+        $crate::__async_with!(
+            ($path); with_async (move |$($argument),*| async move { $body }); $
+        )
+    };
+    (async $path:expr => $closure:expr) => {
+        $crate::__async_with!(($path); with ($closure); $)
+    };
     ($path:path : for<$($life:lifetime),* $(,)?> $($signature:tt)+) => {
         $crate::__signature!(@qualifiers [[$($life)*] $path] $($signature)+)
     };
@@ -274,6 +288,34 @@ macro_rules! __with {
                             unsafe {
                                 $crate::mock::__macro::call($pointer, ($dollar($dollar argument,)*))
                             }
+                        };
+                    }
+            $closure
+        })
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __async_mock {
+    ($path:expr) => {
+        $crate::mock::FutureBuilder::new(
+            &$path,
+            &$crate::mock::__macro::Anchor::new(),
+            |of, anchor| $crate::__know!(of, anchor; 0 1 2 3 4 5 6 7 8 9 10 11),
+        )
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __async_with {
+    (($path:expr); $how:ident ($closure:expr); $dollar:tt) => {
+        $crate::__async_mock!($path).$how({
+            #[allow(unused_macros)]
+            macro_rules! call_original {
+                        ($dollar($dollar argument:expr),* $dollar(,)?) => {
+                            $crate::mock::__macro::Original::new($path($dollar($dollar argument),*))
                         };
                     }
             $closure

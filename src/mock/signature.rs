@@ -76,6 +76,23 @@ macro_rules! positions {
     };
 }
 
+/// The parameters of a function, as a tuple.
+///
+/// # Safety
+///
+/// The sizes are those of the elements, in their order.
+pub unsafe trait Arguments: Sized {
+    #[doc(hidden)]
+    const SIZES: &'static [usize];
+    /// Copies the elements from `offsets` behind `from`.
+    ///
+    /// # Safety
+    ///
+    /// There are values of their types.
+    #[doc(hidden)]
+    unsafe fn read(from: *const u8, offsets: &[usize]) -> Self;
+}
+
 /// A C-variadic function that is called with certain arguments behind the named
 /// ones. On Linux they are passed as if they were named (System V ABI for x86-64,
 /// AAPCS64), if no smaller than an `int`.
@@ -171,6 +188,18 @@ macro_rules! implement {
 
 macro_rules! for_each_abi {
     ($($arg:ident $generic:ident $n:tt)*) => {
+        // SAFETY: so it is.
+        unsafe impl<$($generic),*> Arguments for ($($generic,)*) {
+            const SIZES: &'static [usize] = &[$(size_of::<$generic>()),*];
+
+            #[allow(unused_variables, clippy::unused_unit)]
+            unsafe fn read(from: *const u8, offsets: &[usize]) -> Self {
+                // SAFETY: the caller's promise; a future may be packed tighter
+                // than its arguments.
+                ($(unsafe { from.add(offsets[$n]).cast::<$generic>().read_unaligned() },)*)
+            }
+        }
+
         implement!([] $($arg $generic $n)*);
         implement!([extern "C"] $($arg $generic $n)*);
         implement!([extern "C-unwind"] $($arg $generic $n)*);

@@ -54,6 +54,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Site {
     /// The site of the function at `target`, which is of type `P`.
     pub(super) fn of<P: Signature>(target: P) -> Result<&'static Self, MockError> {
+        Self::named(target, inspect::name)
+    }
+
+    /// The same, with a name for it from its address.
+    pub(super) fn named<P: Signature>(
+        target: P,
+        name: impl FnOnce(usize) -> String,
+    ) -> Result<&'static Self, MockError> {
         let at = target.address() as usize;
         let mut sites = lock(&SITES);
         let sites = sites.get_or_insert_default();
@@ -66,7 +74,7 @@ impl Site {
             }
             return Ok(site);
         }
-        let name = inspect::name(at);
+        let name = name(at);
         let site: &'static Self = Box::leak(Box::new(Self {
             thunk: P::thunk().address() as usize,
             target: at,

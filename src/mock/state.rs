@@ -38,11 +38,39 @@ pub(super) enum Act<P: Signature> {
     Original,
 }
 
+/// How a call is counted and kept.
+pub(super) enum Record<P: Signature> {
+    /// Every call, with its arguments.
+    Arguments(Shows),
+    /// A call that this gives arguments for.
+    By(RecordBy<P>),
+}
+
+pub(super) type RecordBy<P> =
+    Box<dyn Fn(&<P as Signature>::Args) -> Option<Vec<String>> + Send + Sync>;
+
 /// What a mock does with which calls.
 pub(super) struct Action<P: Signature> {
     pub(super) when: Vec<When<P>>,
     pub(super) act: Act<P>,
-    pub(super) shows: Shows,
+    pub(super) record: Record<P>,
+}
+
+impl<P: Signature> Action<P> {
+    /// The arguments in words, if the call counts.
+    fn arguments(&self, args: &P::Args) -> Option<Vec<String>> {
+        match &self.record {
+            Record::Arguments(shows) => {
+                let mut arguments = Vec::new();
+                P::each(args, &mut |n, at| {
+                    // SAFETY: the address of the argument whose type is shown so.
+                    arguments.push(unsafe { shows.show(n, at) });
+                });
+                Some(arguments)
+            }
+            Record::By(by) => by(args),
+        }
+    }
 }
 
 /// An `Arc<Action<P>>` whose type is known by the site.
@@ -171,17 +199,25 @@ impl State {
         if !action.when.iter().all(|when| when(args)) {
             return None;
         }
-        let number = self.count.fetch_add(1, Ordering::AcqRel);
-        if number < KEPT && self.is_recorded.load(Ordering::Acquire) {
-            let mut arguments = Vec::new();
-            P::each(args, &mut |n, at| {
-                // SAFETY: the address of the argument whose type is shown so.
-                arguments.push(unsafe { action.shows.show(n, at) });
-            });
-            let thread = cells::own_name();
-            lock(&self.calls).push(Call { arguments, thread });
-        }
+        self.note(&action, args);
         Some(action)
+    }
+
+    /// Counts and keeps a call.
+    fn note<P: Signature>(&self, action: &Action<P>, args: &P::Args) {
+        let is_kept = self.is_recorded.load(Ordering::Acquire) && self.count() < KEPT;
+        let always_counts = matches!(action.record, Record::Arguments(_));
+        if !is_kept && always_counts {
+            self.count.fetch_add(1, Ordering::AcqRel);
+            return;
+        }
+        if let Some(arguments) = action.arguments(args) {
+            self.count.fetch_add(1, Ordering::AcqRel);
+            if is_kept {
+                let thread = cells::own_name();
+                lock(&self.calls).push(Call { arguments, thread });
+            }
+        }
     }
 
     pub(super) fn count(&self) -> usize {

@@ -43,7 +43,7 @@ pub trait Closure<F: FnPtr>: Send + Sync + 'static {
     fn thunk() -> F;
 }
 
-/// What a stub hands to a thunk. Its address is watched while it is in limbo.
+/// What a stub hands to a thunk.
 #[repr(C)]
 struct Context {
     /// Where the dispatcher jumps: read by assembly, so it stays first.

@@ -7,8 +7,6 @@
 //! neither is found, all that is mapped is taken: words too many can keep memory
 //! from being freed, words too few would be a wrong proof.
 
-#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
-
 use super::machine::RED_ZONE;
 use super::own_memory::read_words;
 use super::tasks::Tid;

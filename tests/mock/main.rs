@@ -1,3 +1,4 @@
 //! Mocks of every kind of function, seen by those who are to see them.
 
+mod futures;
 mod kinds;

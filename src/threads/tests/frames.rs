@@ -1,9 +1,8 @@
 //! Walks over frames of every kind.
 
-use super::{functions_on, start_of, tables, thread_that, view_of};
-use crate::threads::frames::{End, Gap, OwnStack, walk};
+use super::{functions_on, points_into, sleeps, start_of, tables, thread_that, view_of, walk};
+use crate::threads::frames::{End, Gap, OwnStack};
 use crate::threads::registers::{PC, Registers, SP};
-use crate::threads::tasks;
 use std::arch::{asm, naked_asm};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -48,9 +47,8 @@ type Through = extern "C" fn(usize, extern "C" fn());
 fn asleep_through(through: Through) -> (Vec<usize>, End, Box<crate::threads::view::View>) {
     let (tid, thread) = thread_that(move || through(black_box(1000), naps));
     super::wait_until("it sleeps", || {
-        let asleep = tasks::status(tid).unwrap().unwrap().state == b'S';
         let code = through as usize..through as usize + 32;
-        asleep && view_of(tid).points_into_any(std::slice::from_ref(&code))
+        sleeps(tid) && points_into(&view_of(tid), code)
     });
     let view = view_of(tid);
     let (functions, end) = functions_on(&view, &tables());

@@ -1,9 +1,8 @@
 //! Threads that sleep: read, never woken.
 
-use super::{functions_on, look_at, tables, thread_that, view_of, wait_until};
+use super::{functions_on, look_at, points_into, sleeps, tables, thread_that, view_of, wait_until};
 use crate::threads::frames::End;
 use crate::threads::look::Outcome;
-use crate::threads::tasks;
 use crate::threads::view::Seen;
 use std::hint::black_box;
 use std::io;
@@ -102,9 +101,7 @@ fn is_seen_and_sleeps_on(call: fn() -> i32) {
         let started = Instant::now();
         (call(), started.elapsed())
     });
-    wait_until("it sleeps", || {
-        tasks::status(tid).is_ok_and(|task| task.is_some_and(|task| task.state == b'S'))
-    });
+    wait_until("it sleeps", || sleeps(tid));
     let mut looks = Duration::ZERO;
     let mut count = 0;
     while count < 1000 && started.elapsed() < TIME * 3 / 4 {
@@ -124,7 +121,7 @@ fn is_seen_and_sleeps_on(call: fn() -> i32) {
         assert_eq!(end, End::Complete);
         // The same without knowledge of frames.
         let here = call as usize..call as usize + 64;
-        assert!(view.points_into_any(std::slice::from_ref(&here)));
+        assert!(points_into(&view, here));
     }
     let (result, slept) = thread.join().expect("it does not panic");
     assert_eq!(result, 0, "the call was interrupted");

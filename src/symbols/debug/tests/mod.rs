@@ -1,0 +1,7 @@
+//! Real crates, compiled in every way that matters, and asked.
+
+mod build;
+mod copies;
+mod coroutines;
+mod inlined;
+mod timing;
