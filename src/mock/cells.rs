@@ -6,14 +6,20 @@
 //! original. All cells are negative at first, so that a thread comes here once
 //! for each function and is told whether it has to come again.
 //!
-//! A thread that no scope has reached is *outside*; its counts are what is said
-//! about calls from outside when an expectation fails.
+//! A thread that sees no mock at all is *outside*: no scope has reached it, or all
+//! mocks of its scope are over. Its counts are what is said about calls from
+//! outside when an expectation fails.
+//!
+//! What this does not do: make a thread known without allocating. Threads are when
+//! they are started; one that is older than the first mock is known from its first
+//! call of a mocked function on, so that one is not for a signal handler.
 
+use super::scope::{Busy, Scope};
 use crate::patch::selector::thread_pointer;
 use crate::symbols::{self, ModuleRole};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// So many functions have cells. Calls of those that are mocked after them go
@@ -50,7 +56,7 @@ struct Thread {
     name: String,
     /// Where they are, for as long as the thread is in the list.
     cells: usize,
-    is_outside: AtomicBool,
+    scope: Mutex<Scope>,
 }
 
 #[derive(Default)]
@@ -64,7 +70,11 @@ struct Threads {
 static THREADS: Mutex<Option<Threads>> = Mutex::new(None);
 
 fn threads() -> MutexGuard<'static, Option<Threads>> {
-    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&THREADS)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The calling thread's place in the list, until it ends.
@@ -72,9 +82,10 @@ struct Member(Arc<Thread>);
 
 impl Drop for Member {
     fn drop(&mut self) {
+        let _busy = Busy::enter();
         let mut threads = threads();
         let threads = threads.get_or_insert_default();
-        if self.0.is_outside.load(Ordering::Relaxed) {
+        if self.0.is_outside() {
             threads.bank(&self.0);
         }
         threads.running.retain(|other| !Arc::ptr_eq(other, &self.0));
@@ -96,6 +107,10 @@ impl Threads {
 }
 
 impl Thread {
+    fn is_outside(&self) -> bool {
+        lock(&self.scope).is_over()
+    }
+
     fn counted(&self, index: usize) -> u64 {
         let cells = self.cells as *const [AtomicI32; CELLS];
         // SAFETY: the cells of a thread in the list are there, as it leaves the
@@ -106,14 +121,14 @@ impl Thread {
 }
 
 /// Makes the calling thread known. A thread that is about to end stays unknown.
-pub(super) fn join(is_outside: bool) {
+pub(super) fn join() {
     if IS_MEMBER.get() {
         return;
     }
     let thread = Arc::new(Thread {
         name: own_name(),
         cells: MINE.with(std::ptr::from_ref) as usize,
-        is_outside: AtomicBool::new(is_outside),
+        scope: Mutex::default(),
     });
     let member = Member(Arc::clone(&thread));
     let _ = MEMBER.try_with(|own| {
@@ -127,23 +142,17 @@ pub(super) fn join(is_outside: bool) {
 
 /// The calling thread comes into a scope, or leaves the last one: what it has
 /// counted so far was outside or not, and it asks again about every function.
-pub(super) fn set_outside(is_outside: bool) {
-    join(is_outside);
-    let _ = MEMBER.try_with(|own| {
-        if let Ok(own) = own.try_borrow() {
-            if let Some(Member(thread)) = &*own {
-                let was_outside = thread.is_outside.swap(is_outside, Ordering::Relaxed);
-                if was_outside {
-                    threads().get_or_insert_default().bank(thread);
-                }
-            }
+pub(super) fn set_scope(scope: Scope) {
+    join();
+    let before = MEMBER.try_with(|own| {
+        let own = own.try_borrow().ok()?;
+        let Member(thread) = own.as_ref()?;
+        if thread.is_outside() {
+            threads().get_or_insert_default().bank(thread);
         }
+        Some(std::mem::replace(&mut *lock(&thread.scope), scope))
     });
-    ask_about_all();
-}
-
-/// The calling thread asks again about every function.
-pub(super) fn ask_about_all() {
+    drop(before);
     MINE.with(|cells| {
         for cell in cells {
             cell.store(ASK, Ordering::Relaxed);
@@ -151,11 +160,23 @@ pub(super) fn ask_about_all() {
     });
 }
 
+/// The calling thread goes on asking about a function. Said at each call: a
+/// counter that nobody sets back would not be negative for ever.
+pub(super) fn ask(index: usize) {
+    if index < CELLS {
+        MINE.with(|cells| cells[index].store(ASK, Ordering::Relaxed));
+    }
+}
+
 /// The calling thread asks no more about a function: its calls go straight to the
-/// original, and this one was the first.
+/// original, and this one was the first. If all calls come here, they are counted
+/// here.
 pub(super) fn go_straight(index: usize) {
     if index < CELLS && IS_MEMBER.get() {
-        MINE.with(|cells| cells[index].store(1, Ordering::Relaxed));
+        MINE.with(|cells| {
+            let counted = cells[index].load(Ordering::Relaxed).max(0);
+            cells[index].store(counted.saturating_add(1), Ordering::Relaxed);
+        });
     }
 }
 
@@ -163,6 +184,7 @@ pub(super) fn go_straight(index: usize) {
 /// has begun.
 pub(super) fn outside(index: usize) -> BTreeMap<String, u64> {
     let mut calls = BTreeMap::new();
+    let _busy = Busy::enter();
     let threads = threads();
     let Some(threads) = &*threads else {
         return calls;
@@ -174,7 +196,7 @@ pub(super) fn outside(index: usize) -> BTreeMap<String, u64> {
     }
     for thread in &threads.running {
         let count = thread.counted(index);
-        if thread.is_outside.load(Ordering::Relaxed) && count > 0 {
+        if count > 0 && thread.is_outside() {
             *calls.entry(thread.name.clone()).or_default() += count;
         }
     }

@@ -48,8 +48,9 @@ fn a_panic_takes_mocks_off_and_keeps_its_own_message() {
 
 #[test]
 fn a_condition_that_panics_is_a_panic_of_the_caller() {
-    let mock = mock!(twice).when(|&(n,)| if n == 3 { panic!("three") } else { true });
-    let mock = mock.returns(1);
+    let mock = mock!(twice)
+        .when(|&(n,)| if n == 3 { panic!("three") } else { true })
+        .returns(1);
     assert!(catch_unwind(|| twice(3)).is_err());
     assert_eq!((twice(4), mock.count()), (1, 1));
 }
@@ -210,8 +211,8 @@ mod signals {
                 let other = mock!(twice).returns(5);
                 assert_eq!(twice(1), 5);
                 drop(other);
-                let everywhere = mock!(super::factorial).when(|&(n,)| n > 99).everywhere();
-                drop(everywhere.returns(1));
+                let everywhere = mock!(super::factorial).when(|&(n,)| n > 99).returns(1);
+                drop(everywhere.everywhere());
             }
             is_over.store(true, Ordering::Relaxed);
         });
