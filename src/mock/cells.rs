@@ -19,7 +19,7 @@ use crate::patch::selector::thread_pointer;
 use crate::symbols::{self, ModuleRole};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// So many functions have cells. Calls of those that are mocked after them go
@@ -53,7 +53,7 @@ pub(super) fn distance(index: usize) -> Option<isize> {
 
 /// One thread's cells, for others to read.
 struct Thread {
-    name: String,
+    name: Name,
     /// Where they are, for as long as the thread is in the list.
     cells: usize,
     scope: Mutex<Scope>,
@@ -100,7 +100,7 @@ impl Threads {
         for index in 0..CELLS {
             let counted = thread.counted(index);
             if counted > 0 {
-                *self.past.entry((index, thread.name.clone())).or_default() += counted;
+                *self.past.entry((index, thread.name.get())).or_default() += counted;
             }
         }
     }
@@ -115,8 +115,8 @@ impl Thread {
         let cells = self.cells as *const [AtomicI32; CELLS];
         // SAFETY: the cells of a thread in the list are there, as it leaves the
         // list before it ends.
-        let count = unsafe { &*cells }[index].load(Ordering::Relaxed);
-        u64::try_from(count).unwrap_or(0)
+        let cell = unsafe { &*cells }.get(index);
+        cell.map_or(0, |cell| cell.load(Ordering::Relaxed).max(0) as u64)
     }
 }
 
@@ -126,7 +126,7 @@ pub(super) fn join() {
         return;
     }
     let thread = Arc::new(Thread {
-        name: own_name(),
+        name: Name::default(),
         cells: MINE.with(std::ptr::from_ref) as usize,
         scope: Mutex::default(),
     });
@@ -173,6 +173,12 @@ pub(super) fn ask(index: usize) {
 /// here.
 pub(super) fn go_straight(index: usize) {
     if index < CELLS && IS_MEMBER.get() {
+        let _ = MEMBER.try_with(|own| {
+            if let Some(Member(thread)) = own.try_borrow().ok()?.as_ref() {
+                thread.name.refresh();
+            }
+            Some(())
+        });
         MINE.with(|cells| {
             let counted = cells[index].load(Ordering::Relaxed).max(0);
             cells[index].store(counted.saturating_add(1), Ordering::Relaxed);
@@ -197,20 +203,45 @@ pub(super) fn outside(index: usize) -> BTreeMap<String, u64> {
     for thread in &threads.running {
         let count = thread.counted(index);
         if count > 0 && thread.is_outside() {
-            *calls.entry(thread.name.clone()).or_default() += count;
+            *calls.entry(thread.name.get()).or_default() += count;
         }
     }
     calls
 }
 
+/// The name of a thread. Most are given one after they have begun, so it is asked
+/// for again when the thread is told to count.
+#[derive(Default)]
+struct Name([AtomicU64; 2]);
+
+impl Name {
+    /// To be called by the thread.
+    fn refresh(&self) {
+        for (half, now) in self.0.iter().zip(own_name_bytes().as_chunks::<8>().0) {
+            half.store(u64::from_ne_bytes(*now), Ordering::Relaxed);
+        }
+    }
+
+    fn get(&self) -> String {
+        let halves = self.0.each_ref();
+        let bytes = halves.map(|half| half.load(Ordering::Relaxed).to_ne_bytes());
+        in_words(bytes.as_flattened())
+    }
+}
+
 /// The name of the calling thread, as the operating system has it.
 pub(super) fn own_name() -> String {
+    in_words(&own_name_bytes())
+}
+
+fn own_name_bytes() -> [u8; 16] {
     let mut name = [0_u8; 16];
     // SAFETY: PR_GET_NAME writes up to 16 bytes, the last of them zero.
     unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
-    let end = name
-        .iter()
-        .position(|&byte| byte == 0)
-        .unwrap_or(name.len());
-    String::from_utf8_lossy(&name[..end]).into_owned()
+    name
+}
+
+fn in_words(name: &[u8]) -> String {
+    let end = name.iter().position(|&byte| byte == 0);
+    String::from_utf8_lossy(&name[..end.unwrap_or(name.len())]).into_owned()
 }

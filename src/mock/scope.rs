@@ -34,7 +34,8 @@ pub(super) struct Busy(PhantomData<*const ()>);
 impl Busy {
     /// None if it is in it already.
     pub(super) fn enter() -> Option<Self> {
-        (!BUSY.replace(true)).then_some(Self(PhantomData))
+        // Not `then_some`: one that is made and dropped would leave.
+        (!BUSY.replace(true)).then(|| Self(PhantomData))
     }
 }
 

@@ -70,7 +70,8 @@ fn the_time_of_c() {
 /// Of this crate, and uses the clock of std.
 #[inline(never)]
 fn is_stale(since: Instant) -> bool {
-    since.elapsed() > Duration::from_secs(3600)
+    // `since.elapsed()` is code of std, into which its compiler has inlined `now`.
+    Instant::now() - since > Duration::from_secs(3600)
 }
 
 #[test]
@@ -85,7 +86,8 @@ fn clocks_of_std() {
     assert!(!is_stale(start));
 
     let _now = mock!(SystemTime::now).returns(UNIX_EPOCH + Duration::from_secs(5));
-    assert_eq!(UNIX_EPOCH.elapsed().unwrap(), Duration::from_secs(5));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    assert_eq!(now, Duration::from_secs(5));
 }
 
 /// Where std does not go through a function of its own, its system call can be
@@ -104,6 +106,7 @@ fn the_clock_below_std() {
     );
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     assert_eq!(now.as_secs(), 9);
+    assert_eq!(UNIX_EPOCH.elapsed().unwrap().as_secs(), 9);
 }
 
 fn greeting() -> String {
@@ -211,4 +214,24 @@ fn memory_that_cannot_be_had() {
     .unrecorded();
     assert!(Vec::<u8>::new().try_reserve_exact(123_457).is_err());
     assert!(Vec::<u8>::new().try_reserve_exact(123_458).is_ok());
+}
+
+/// midair reads files, maps memory and asks the kernel while it makes a mock.
+#[test]
+fn midair_itself_meets_no_mock() {
+    type Open = unsafe extern "C" fn(*const libc::c_char, libc::c_int, ...) -> libc::c_int;
+    let open = mock!(libc::open64 as Open; libc::c_uint => |_, _, _| -1);
+    let map = mock!(
+        libc::mmap as unsafe extern "C" fn(_, _, _, _, _, _) -> _ => |_, _, _, _, _, _| libc::MAP_FAILED
+    );
+    let control = mock!(
+        libc::mprotect as unsafe extern "C" fn(_, _, _) -> _ => |_, _, _| -1
+    );
+    let write = mock!(libc::pwrite as unsafe extern "C" fn(_, _, _, _) -> _ => |_, _, _, _| -1);
+    let process = mock!(std::process::id).returns(1);
+    assert_eq!(std::process::id(), 1);
+    assert!(std::fs::File::open("/proc/self/comm").is_err());
+    drop(process);
+    assert_ne!(std::process::id(), 1);
+    drop((open, map, control, write));
 }
