@@ -2,3 +2,7 @@
 
 mod futures;
 mod kinds;
+mod odd;
+mod scopes;
+mod shapes;
+mod system;

@@ -1,0 +1,1 @@
+//! Code as it is written every day, on other people's crates.
