@@ -1,5 +1,4 @@
 //! Functions that change together when threads are outside of them.
-#![cfg(target_arch = "x86_64")]
 
 use midair::{Consistency, Error, Patches, RawPatch, Transaction, Transition, Whereabouts};
 use std::hint::black_box;

@@ -4,7 +4,6 @@
 //! of its functions is patched, and those that replace them are Rust's. Without
 //! a C++ compiler there is nothing to test, and the build has said so; CI has
 //! one.
-#![cfg(target_arch = "x86_64")]
 
 use libloading::Library;
 use midair::RawPatch;

@@ -5,7 +5,6 @@
 //! number of cycles; the bound is the same for any number.
 // aarch64 is emulated in CI: memory comes back once all threads were looked at, and
 // an emulator does not show them (tests/aarch64.rs).
-#![cfg(target_arch = "x86_64")]
 
 use midair_libraries::shapes::{Caution, Fixtures, SHAPES};
 use std::collections::VecDeque;

@@ -1,7 +1,6 @@
 //! Memory is given back when no thread can be in it, and not before.
 // aarch64 is emulated in CI: memory comes back once all threads were looked at, and
 // an emulator does not show them (tests/aarch64.rs).
-#![cfg(target_arch = "x86_64")]
 
 use midair_libraries::shapes::{Caution, Fixtures, Needs, SHAPES, Shape};
 use std::hint::black_box;

@@ -6,7 +6,6 @@
 //! may have been given to other patches meanwhile.
 // aarch64 is emulated in CI: this is about threads that sleep, and
 // an emulator does not show them (tests/aarch64.rs).
-#![cfg(target_arch = "x86_64")]
 
 use midair_libraries::shapes::{Caution, Fixtures, Needs, SHAPES, Shape};
 use std::sync::Barrier;

@@ -10,14 +10,11 @@
 //! 1,000,000 for the long run (see CONTRIBUTING.md).
 //!
 //! On aarch64 the fixtures are fewer and the threads are eight: CI emulates them.
+//! There [`observed`] is for the machine: `qemu-aarch64` delivers the timer's signal …
 
-#[cfg(target_arch = "x86_64")]
 mod bag;
-#[cfg(target_arch = "x86_64")]
 mod everything;
 mod load;
-#[cfg(target_arch = "x86_64")]
 mod observed;
 mod one_function;
-#[cfg(target_arch = "x86_64")]
 mod targets;
