@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
+// None of the functions ends with a call that does not return: see tests/consistency.rs.
 type Number = fn(u64) -> u64;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -32,23 +33,23 @@ fn outer(n: u64) -> u64 {
     if let Some(f) = INSIDE.take() {
         f();
     }
-    black_box(inner as Number)(n) + 1
+    black_box(inner as Number)(n).wrapping_add(1)
 }
 
 #[inline(never)]
 fn inner(n: u64) -> u64 {
-    black_box(n) * 3
+    black_box(n).wrapping_mul(3)
 }
 
 fn new_outer(n: u64) -> u64 {
     if let Some(f) = INSIDE.take() {
         f();
     }
-    black_box(inner as Number)(n) + NEW + 1
+    black_box(inner as Number)(n).wrapping_add(NEW + 1)
 }
 
 fn new_inner(n: u64) -> u64 {
-    n * 3 + 2 * NEW
+    n.wrapping_mul(3).wrapping_add(2 * NEW)
 }
 
 const ALL_OLD: u64 = 22;
