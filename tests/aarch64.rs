@@ -1,6 +1,6 @@
 //! What is different on aarch64: threads are held while an instruction is
-//! exchanged, breakpoints are `brk`, and CI runs all of it in an emulator, which
-//! does not show the stacks of sleepers (`MIDAIR_EMULATED` says that it is one).
+//! exchanged, breakpoints are `brk`. CI runs it in two emulators, of which one does not show the
+//! stacks of sleepers (`MIDAIR_EMULATED` says that it is that one).
 #![cfg(target_arch = "aarch64")]
 #![expect(
     clippy::undocumented_unsafe_blocks,

@@ -1,6 +1,4 @@
 //! Memory is given back when no thread can be in it, and not before.
-// aarch64 is emulated in CI: memory comes back once all threads were looked at, and
-// an emulator does not show them (tests/aarch64.rs).
 
 use midair_libraries::shapes::{Caution, Fixtures, Needs, SHAPES, Shape};
 use std::hint::black_box;

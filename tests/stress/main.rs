@@ -10,7 +10,6 @@
 //! 1,000,000 for the long run (see CONTRIBUTING.md).
 //!
 //! On aarch64 the fixtures are fewer and the threads are eight: CI emulates them.
-//! There [`observed`] is for the machine: `qemu-aarch64` delivers the timer's signal …
 
 mod bag;
 mod everything;
