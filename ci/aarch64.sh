@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.."
 # x86-64, and are tested there.
 arch=(aarch64_oracle aarch64_ladder aarch64_relocation aarch64_tables)
 # Tests of the library, by where they run.
-programs=(aarch64 alone bad_input fork pass_through patch shapes stress unwinding)
+programs=(aarch64 alone bad_input fork pass_through patch shapes unwinding)
 machine=(
     aarch64 blocked consistency crossings exceptions hardened perf_map reclaim stress unloading
 )
@@ -29,7 +29,7 @@ machine=(
 #   memory       tens of thousands of cycles are twenty minutes, emulated; `reclaim` shows
 #                that memory comes back
 #   compile_fail the same compiler says the same
-# Of tests/symbols, five do not run:
+# Of tests/symbols, six do not run:
 symbols=(
     --skip malformed                                 # bytes in, errors out: the same on x86-64
     --skip functions_of_the_toolchain_are_covered    # the toolchain is x86-64's
@@ -38,6 +38,9 @@ symbols=(
     --skip the_program_is_readable_even_if_its_file  # the same
     --skip the_program_comes_first_and_every_image   # qemu 7.2 has no vDSO
 )
+
+# The observed part of tests/stress starts itself: that is for the machine.
+stress=(--skip observed)
 
 packages=(
     rustc-web libstd-rust-web-dev:arm64 gcc-aarch64-linux-gnu g++-aarch64-linux-gnu
@@ -83,7 +86,7 @@ cross() {
 # All that is built is built first: then both emulators run side by side.
 runner=qemu-aarch64-static
 cross -q --no-run -p midair-arch "${arch[@]/#/--test=}"
-all=("${programs[@]}" "${machine[@]}" symbols)
+all=("${programs[@]}" "${machine[@]}" symbols stress)
 cross -q --no-run -p midair --lib "${all[@]/#/--test=}"
 cross -q --no-run -p midair-libraries --lib --tests
 
@@ -103,6 +106,7 @@ trap 'kill "$booted" 2>/dev/null || true' EXIT
     cross -p midair-arch "${arch[@]/#/--test=}"
     cross -p midair "${programs[@]/#/--test=}"
     cross -p midair --test symbols -- "${symbols[@]}"
+    cross -p midair --test stress -- "${stress[@]}"
     cross -p midair-libraries --lib --tests
 )
 
