@@ -199,8 +199,10 @@ fn a_thread_that_wakes_all_the_time_is_seen_and_never_interrupted() {
         }
         interrupted
     });
+    // On a busy machine it may be awake each time that a look has its turn.
+    let is_seen = || matches!(look_at(tid), Outcome::Seen(_));
     for _ in 0..300 {
-        assert!(matches!(look_at(tid), Outcome::Seen(_)));
+        assert!((0..20).any(|_| is_seen()));
     }
     STOP.store(1, Ordering::Relaxed);
     assert_eq!(thread.join().expect("it does not panic"), 0);
