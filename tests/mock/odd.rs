@@ -57,7 +57,11 @@ fn a_condition_that_panics_is_a_panic_of_the_caller() {
 
 #[inline(never)]
 fn factorial(n: u64) -> u64 {
-    if black_box(n) == 0 { 1 } else { n * factorial(n - 1) }
+    if black_box(n) == 0 {
+        1
+    } else {
+        n * factorial(n - 1)
+    }
 }
 
 #[test]

@@ -119,7 +119,11 @@ fn a_future_takes_the_scope_along_to_older_threads() {
         let mut turns = 0;
         std::future::poll_fn(|_| {
             turns += 1;
-            if turns < 3 { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+            if turns < 3 {
+                std::task::Poll::Pending
+            } else {
+                std::task::Poll::Ready(())
+            }
         })
         .await;
         one(0)
@@ -147,7 +151,10 @@ fn calls_from_outside_are_in_the_failure() {
     counted(5);
     on(&jobs, || (0..42).map(counted).count());
     let text = failure(mock);
-    assert!(text.contains("expected to be called 2 times, and was called once"), "{text}");
+    assert!(
+        text.contains("expected to be called 2 times, and was called once"),
+        "{text}"
+    );
     assert!(text.contains("counted(5)"), "{text}");
     assert!(text.contains("thread `outsider`: 42 times"), "{text}");
     assert!(text.contains("scope()"), "{text}");
@@ -248,7 +255,9 @@ fn guards_of_a_hundred_mocks_in_any_order() {
     let mut random = 12345_usize;
     while !mocks.is_empty() {
         assert_eq!(a(0), 1000 + mocks.last().unwrap().0);
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         mocks.remove((random >> 33) % mocks.len());
     }
     assert_eq!(a(0), 11);

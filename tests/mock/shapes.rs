@@ -111,8 +111,7 @@ extern "C" fn doubles(a: f64, b: f32, c: u8, d: f64) -> f64 {
 
 #[test]
 fn floating_point_arguments_of_the_c_abi() {
-    let _mock =
-        mock!(doubles as extern "C" fn(_, _, _, _) -> _ => |a, b, c, d| a * f64::from(b) - f64::from(c) / d);
+    let _mock = mock!(doubles as extern "C" fn(_, _, _, _) -> _ => |a, b, c, d| a * f64::from(b) - f64::from(c) / d);
     assert_eq!(doubles(3.0, 2.0, 1, 4.0), 5.75);
 }
 
@@ -209,7 +208,8 @@ fn total(all: Option<&str>) -> usize {
 
 #[test]
 fn hidden_lifetimes_are_told_or_refused() {
-    let _split = mock!(split: for<'a> fn(&'a str, &str) -> Words<'a> => |text, _| Words(vec![&text[1..]]));
+    let _split =
+        mock!(split: for<'a> fn(&'a str, &str) -> Words<'a> => |text, _| Words(vec![&text[1..]]));
     assert_eq!(split("abc", ",").0, ["bc"]);
     let _count = mock!(count: for<'a, 'b> fn(&'a Words<'b>) -> usize => |words| words.0.len() * 10);
     assert_eq!(count(&split("abc", ",")), 10);
@@ -287,7 +287,10 @@ const fn shifted<const BY: u32>(n: u32) -> u32 {
 fn const_generics_and_pointers_to_functions() {
     let pointer: fn(u32) -> u32 = black_box(shifted::<3>);
     let _mock = mock!(shifted::<3>).returns(1);
-    assert_eq!((pointer(1), black_box(shifted::<4> as fn(u32) -> u32)(1)), (1, 16));
+    assert_eq!(
+        (pointer(1), black_box(shifted::<4> as fn(u32) -> u32)(1)),
+        (1, 16)
+    );
     let _other = mock!(shifted::<5> as fn(_) -> _ => |n| n);
     assert_eq!(black_box(shifted::<5> as fn(u32) -> u32)(9), 9);
 }

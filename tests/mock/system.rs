@@ -56,7 +56,8 @@ fn a_file_that_cannot_be_opened() {
 #[test]
 fn the_time_of_c() {
     let _time = mock!(libc::time as unsafe extern "C" fn(_) -> _ => |_| 86_400);
-    let _local = mock!(libc::gmtime_r as unsafe extern "C" fn(_, _) -> _ => |at, to| call_original!(at, to));
+    let _local =
+        mock!(libc::gmtime_r as unsafe extern "C" fn(_, _) -> _ => |at, to| call_original!(at, to));
     // SAFETY: null is allowed; the rest are our own.
     let day = unsafe {
         let now = libc::time(std::ptr::null_mut());
@@ -156,10 +157,7 @@ fn connections_fail_or_go_somewhere_else() {
 #[test]
 fn files_are_not_read_and_not_written() {
     let read = mock!(std::fs::read_to_string::<&str> => |path| Ok(format!("all of {path}")));
-    assert_eq!(
-        std::fs::read_to_string("/none").unwrap(),
-        "all of /none"
-    );
+    assert_eq!(std::fs::read_to_string("/none").unwrap(), "all of /none");
     let _write = mock!(std::fs::write::<&str, &[u8]>)
         .returns_in_order([Err(Error::from_raw_os_error(libc::ENOSPC))]);
     let full = std::fs::write("/tmp/none", &b"abc"[..]).unwrap_err();
@@ -183,7 +181,13 @@ fn a_variadic_function_with_a_floating_point_argument() {
         let mut text = [0_u8; 32];
         // SAFETY: the format goes with the arguments, and 32 bytes are there.
         let n = unsafe {
-            libc::snprintf(text.as_mut_ptr().cast(), 32, c"%d %.1f".as_ptr(), 3, 2.5_f64)
+            libc::snprintf(
+                text.as_mut_ptr().cast(),
+                32,
+                c"%d %.1f".as_ptr(),
+                3,
+                2.5_f64,
+            )
         };
         String::from_utf8_lossy(&text[..n as usize]).into_owned()
     };
