@@ -65,7 +65,7 @@ async fn a_server_that_cannot_be_reached() {
 async fn a_request_goes_to_another_server() {
     let real = server().await;
     let mock = mock!(async tokio::net::TcpStream::connect::<SocketAddr> => async move |_| {
-        tokio::net::TcpStream::connect([real]).await
+        tokio::net::TcpStream::connect((real.ip(), real.port())).await
     });
     let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
     assert_eq!(fetch(nobody, "/far").await.unwrap(), "this is /far");

@@ -121,7 +121,7 @@ fn tokio_fs_reads_a_mocked_file() {
     let lines = runtime().block_on(settings(PathBuf::from("/none/settings")));
     assert_eq!(lines.unwrap(), 3);
     drop(mock);
-    let _mock = mock!(async tokio::fs::read_to_string::<PathBuf>)
+    let _mock = mock!(async tokio::fs::read_to_string as fn(PathBuf) -> _)
         .returns_in_order([Err(std::io::ErrorKind::PermissionDenied.into())]);
     let denied = runtime().block_on(settings(PathBuf::from("/none/settings")));
     assert_eq!(
