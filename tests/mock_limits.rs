@@ -63,7 +63,12 @@ fn resident() -> usize {
 #[test]
 fn memory_is_flat_over_many_mocks() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
-    let cycles = std::env::var("MIDAIR_CYCLES").map_or(100_000, |n| n.parse().unwrap());
+    let default = if cfg!(debug_assertions) {
+        10_000
+    } else {
+        100_000
+    };
+    let cycles = std::env::var("MIDAIR_CYCLES").map_or(default, |n| n.parse().unwrap());
     let cycle = |n: usize| {
         let captured = vec![n; 100];
         let first = mock!(price => move |of| captured[50] + of.len());
