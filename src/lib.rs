@@ -38,6 +38,7 @@ compile_error!("midair patches x86-64 and aarch64");
 mod error;
 mod memory;
 mod patch;
+pub mod reload;
 pub mod symbols;
 mod threads;
 
@@ -55,6 +56,7 @@ pub use patch::{
     Whereabouts, can_patch, patch, patch_closure, patch_raw, patch_symbol, perf_map, reclaim,
     stats, unpatch_all,
 };
+pub use reload::agent;
 pub use symbols::{Symbol, SymbolError, SymbolKind, symbol, symbols};
 #[cfg(target_arch = "aarch64")]
 pub use threads::live::allow_unsanctioned_stores;
