@@ -289,6 +289,11 @@ fn panics_and_backtraces_of_patched_functions_name_the_new_lines() {
         "fn failing(n: u32) -> u32 {\n    let n = n + 0;\n",
     );
     assert_eq!(program.ask("panic"), "true app/src/code.rs:102:5");
+    program.edit(
+        CODE,
+        "    let lines: Vec<&str> = trace.lines().collect();\n",
+        "    let lines: Vec<&str> = trace.lines().map(|line| line).collect();\n",
+    );
     assert_eq!(program.ask("backtrace"), "at ./app/src/code.rs:167:17");
     assert_eq!(program.end(), 0);
 }
