@@ -43,7 +43,9 @@ impl Crate {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{number}", std::process::id());
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gate").join(name);
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join("gate")
+            .join(name);
         std::fs::create_dir_all(&folder).unwrap();
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         Self { folder, flags }
@@ -65,10 +67,14 @@ impl Crate {
         assert!(output.status.success(), "{errors}");
         let files = |folder: PathBuf| {
             let entries = std::fs::read_dir(folder).unwrap();
-            entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
+            entries
+                .map(|entry| entry.unwrap().path())
+                .collect::<Vec<_>>()
         };
         let krate = files(self.folder.join("inc")).remove(0);
-        let session = files(krate).into_iter().find(|path| path.is_dir()).unwrap();
+        // The session before may still be there. The names begin with the time.
+        let sessions = files(krate).into_iter().filter(|path| path.is_dir());
+        let session = sessions.max().unwrap();
         let mut objects = files(session);
         objects.retain(|path| path.extension().is_some_and(|e| e == "o"));
         objects
@@ -129,7 +135,10 @@ fn pair<'a>(
                 let named = map.iter().filter(|(s, _)| demangled(s) == path);
                 named.collect::<Vec<_>>()
             };
-            let gone: Vec<_> = of_path(old).into_iter().filter(|(s, _)| !new.contains_key(*s)).collect();
+            let gone: Vec<_> = of_path(old)
+                .into_iter()
+                .filter(|(s, _)| !new.contains_key(*s))
+                .collect();
             match (&gone[..], &of_path(new)[..]) {
                 ([one], [_]) => Some(*one),
                 _ => None,
@@ -158,7 +167,9 @@ fn functions(path: &Path) -> BTreeMap<String, Code> {
         if symbol.kind() != object::SymbolKind::Text || !symbol.is_definition() {
             continue;
         }
-        let section = file.section_by_index(symbol.section_index().unwrap()).unwrap();
+        let section = file
+            .section_by_index(symbol.section_index().unwrap())
+            .unwrap();
         let mut code = Code {
             bytes: section.data().unwrap().to_vec(),
             names: Vec::new(),
@@ -169,7 +180,9 @@ fn functions(path: &Path) -> BTreeMap<String, Code> {
                 continue;
             };
             let target = file.symbol_by_index(index).unwrap();
-            let constant = target.section_index().map(|i| file.section_by_index(i).unwrap());
+            let constant = target
+                .section_index()
+                .map(|i| file.section_by_index(i).unwrap());
             let constant = constant.filter(|s| s.name().unwrap().contains("Lanon"));
             match constant {
                 Some(constant) => code.constants.push(constant.data().unwrap().to_vec()),
@@ -223,7 +236,12 @@ impl Edit {
     /// The edit is refused with these words.
     #[track_caller]
     pub(crate) fn refuses(&self, words: &[&str]) {
-        let mut said: Vec<_> = self.outcome.refusals.iter().map(ToString::to_string).collect();
+        let mut said: Vec<_> = self
+            .outcome
+            .refusals
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         let mut words: Vec<_> = words.iter().map(ToString::to_string).collect();
         said.sort();
         words.sort();
@@ -242,5 +260,18 @@ impl Edit {
     /// How many functions changed.
     pub(crate) fn changed(&self) -> usize {
         self.verdicts.len()
+    }
+}
+
+impl Edit {
+    /// How many changed functions have that path.
+    pub(crate) fn changed_named(&self, path: &str) -> usize {
+        self.verdicts_named(path).len()
+    }
+
+    /// The verdicts on all changed functions of that path.
+    pub(crate) fn verdicts_named(&self, path: &str) -> Vec<&Verdict> {
+        let named = self.verdicts.iter().filter(|(p, _)| p == path);
+        named.map(|(_, verdict)| verdict).collect()
     }
 }

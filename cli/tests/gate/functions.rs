@@ -157,8 +157,10 @@ fn a_generic_function_is_used_with_a_type_that_changed() {
         "struct S { a: u8 } fn g<T>() -> usize { 1 + size_of::<T>() } pub fn f() -> usize { g::<S>() }",
         "struct S { a: u8, b: u8 } fn g<T>() -> usize { 2 + size_of::<T>() } pub fn f() -> usize { g::<S>() }",
     );
-    edit.refuses(&["type `app::S` changed: field `b: u8` is new, 1 byte at 1; \
-        1 byte aligned to 1, now 2 bytes aligned to 1"]);
+    edit.refuses(
+        &["type `app::S` changed: field `b: u8` is new, 1 byte at 1; \
+        1 byte aligned to 1, now 2 bytes aligned to 1"],
+    );
 }
 
 #[test]

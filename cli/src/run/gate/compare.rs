@@ -196,7 +196,10 @@ impl<'a> Units<'a> {
         }
         // Perhaps they are only very small.
         for (name, object) in &running.units {
-            if object.unit(name)?.is_some_and(|unit| !unit.types.is_empty()) {
+            if object
+                .unit(name)?
+                .is_some_and(|unit| !unit.types.is_empty())
+            {
                 return Ok(());
             }
         }
@@ -327,7 +330,8 @@ fn types_of_a_path(
     let mut left = old.to_vec();
     let mut unmatched = Vec::new();
     for &b in new {
-        let same_name = |a: &TypeId| pairs.same_name(Some(pairs.old.ty(*a).at), Some(pairs.new.ty(b).at));
+        let same_name =
+            |a: &TypeId| pairs.same_name(Some(pairs.old.ty(*a).at), Some(pairs.new.ty(b).at));
         let named: Vec<TypeId> = left.iter().copied().filter(same_name).collect();
         let fits = named.iter().copied().find(|&a| {
             let node = pairs.node(a, b);
@@ -353,10 +357,17 @@ fn types_of_a_path(
 
 /// The pairs that a function's signature consists of, and how the signatures
 /// differ.
-fn signature(pairs: &mut Pairs<'_>, old: &Function, new: &Function) -> (Vec<NodeId>, Option<Reason>) {
+fn signature(
+    pairs: &mut Pairs<'_>,
+    old: &Function,
+    new: &Function,
+) -> (Vec<NodeId>, Option<Reason>) {
     let (a, b) = (parts(pairs.old, old), parts(pairs.new, new));
     let mut differs = None;
-    let returns = (pairs.old.declared(old).returns, pairs.new.declared(new).returns);
+    let returns = (
+        pairs.old.declared(old).returns,
+        pairs.new.declared(new).returns,
+    );
     let takes = |parts: &[&Part], role| {
         let of = parts.iter().filter(move |part| part.role == role);
         of.map(|part| part.of).collect::<Vec<_>>()
@@ -394,7 +405,11 @@ fn signature(pairs: &mut Pairs<'_>, old: &Function, new: &Function) -> (Vec<Node
         });
     }
     let same_arguments = arguments.0.len() == arguments.1.len()
-        && arguments.0.iter().zip(&arguments.1).all(|(x, y)| pairs.same_name(*x, *y));
+        && arguments
+            .0
+            .iter()
+            .zip(&arguments.1)
+            .all(|(x, y)| pairs.same_name(*x, *y));
     if same_arguments {
         both.extend(arguments.0.iter().copied().zip(arguments.1));
     } else {
@@ -405,9 +420,9 @@ fn signature(pairs: &mut Pairs<'_>, old: &Function, new: &Function) -> (Vec<Node
             })
         });
     }
-    let ids = both.into_iter().filter_map(|(x, y)| {
-        Some((pairs.old.type_at(x?)?, pairs.new.type_at(y?)?))
-    });
+    let ids = both
+        .into_iter()
+        .filter_map(|(x, y)| Some((pairs.old.type_at(x?)?, pairs.new.type_at(y?)?)));
     let ids: Vec<_> = ids.collect();
     let roots = ids.into_iter().map(|(x, y)| pairs.node(x, y)).collect();
     (roots, differs)

@@ -63,7 +63,9 @@ struct Matched<'p> {
 fn matched<'p>(pairs: &Pairs<'p>, a: &Type, b: &Type, roles: &[Role]) -> Matched<'p> {
     let of = |unit: &'p Unit, ty: &Type| {
         let parts = unit.parts(ty.parts);
-        parts.filter(|p| roles.contains(&p.role)).collect::<Vec<_>>()
+        parts
+            .filter(|p| roles.contains(&p.role))
+            .collect::<Vec<_>>()
     };
     let (old, new) = (of(pairs.old, a), of(pairs.new, b));
     let same = |x: &Part, y: &Part| pairs.old.text(x.name) == pairs.new.text(y.name);

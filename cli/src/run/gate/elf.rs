@@ -85,7 +85,10 @@ impl<'d> Elf<'d> {
             return Ok((section, Cow::Borrowed(section.data)));
         }
         let mut data = section.data.to_vec();
-        let entry = self.file.section_by_name(".debug_info").ok_or_else(missing)?;
+        let entry = self
+            .file
+            .section_by_name(".debug_info")
+            .ok_or_else(missing)?;
         let relocations = entry.elf_linked_rela().map_err(|e| self.error(e))?;
         let symbols = self.file.elf_symbol_table();
         for relocation in relocations {
@@ -141,7 +144,9 @@ impl<'d> Elf<'d> {
     /// no address of a symbol; `None` if the table cannot be found.
     pub(super) fn slots(&'d self, operand: u64, count: u64) -> Option<Vec<Option<&'d [u8]>>> {
         let place = self.place(operand)?;
-        (0..count).map(|slot| self.slot(&place, slot * WORD)).collect()
+        (0..count)
+            .map(|slot| self.slot(&place, slot * WORD))
+            .collect()
     }
 
     fn place(&'d self, operand: u64) -> Option<Place<'d>> {

@@ -44,7 +44,10 @@ fn mix(seed: u64, bytes: &[u8]) -> u64 {
     let mut chunks = bytes.chunks_exact(8);
     let mut hash = step(seed, bytes.len() as u64);
     for chunk in &mut chunks {
-        hash = step(hash, u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
+        hash = step(
+            hash,
+            u64::from_le_bytes(chunk.try_into().unwrap_or_default()),
+        );
     }
     let mut last = [0; 8];
     let rest = chunks.remainder();
@@ -180,7 +183,9 @@ fn impls(unit: &Unit) -> Vec<Option<(Vec<u8>, usize)>> {
         above.push(if unit.text(scope.name).starts_with(IMPL) {
             Some((scope_path(unit, index as ScopeId), 0))
         } else {
-            let parent = scope.parent.and_then(|parent| above[parent as usize].as_ref());
+            let parent = scope
+                .parent
+                .and_then(|parent| above[parent as usize].as_ref());
             parent.map(|(path, depth)| (path.clone(), depth + 1))
         });
     }
@@ -189,7 +194,8 @@ fn impls(unit: &Unit) -> Vec<Option<(Vec<u8>, usize)>> {
 
 /// Where the path begins that has a segment at `at`: after what cannot be in one.
 fn path_start(name: &[u8], at: usize) -> usize {
-    let in_path = |byte: &u8| byte.is_ascii_alphanumeric() || b"_:{}#".contains(byte) || *byte >= 128;
+    let in_path =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b"_:{}#".contains(byte) || *byte >= 128;
     let before = name[..at].iter().rposition(|byte| !in_path(byte));
     before.map_or(0, |at| at + 1)
 }

@@ -58,10 +58,7 @@ impl Object {
     }
 
     /// The same of bytes that are in memory already. The path names the unit.
-    pub fn read(
-        path: &Path,
-        data: Arc<dyn AsRef<[u8]> + Send + Sync>,
-    ) -> Result<Self, GateError> {
+    pub fn read(path: &Path, data: Arc<dyn AsRef<[u8]> + Send + Sync>) -> Result<Self, GateError> {
         let bytes = Bytes {
             path: path.to_owned(),
             data,
@@ -98,7 +95,9 @@ impl Object {
 
     /// Reads all there is to know, so that a comparison need not.
     pub fn prepare(&self) -> Result<(), GateError> {
-        self.units.keys().try_for_each(|name| self.unit(name).map(drop))
+        self.units
+            .keys()
+            .try_for_each(|name| self.unit(name).map(drop))
     }
 
     pub(super) fn unit(&self, name: &str) -> Result<Option<&Unit>, GateError> {

@@ -281,7 +281,9 @@ pub(super) fn size(unit: &Unit, at: Option<u32>) -> u64 {
     match ty.kind {
         Kind::Pointer => ty.size.unwrap_or(8),
         Kind::Array => {
-            let lengths = unit.parts(ty.parts).filter(|part| part.role == Role::Length);
+            let lengths = unit
+                .parts(ty.parts)
+                .filter(|part| part.role == Role::Length);
             let count: i128 = lengths.map(|part| part.value.unwrap_or(0)).product();
             size(unit, ty.target).saturating_mul(u64::try_from(count).unwrap_or(0))
         }

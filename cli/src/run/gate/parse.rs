@@ -104,11 +104,7 @@ pub(super) fn unit(bytes: &Bytes, at: usize) -> Result<Unit, GateError> {
 
 fn with<'d, T>(
     bytes: &'d Bytes,
-    read: impl FnOnce(
-        &Parser<'d>,
-        Slice<'_>,
-        gimli::DebugAbbrev<Slice<'d>>,
-    ) -> Result<T, gimli::Error>,
+    read: impl FnOnce(&Parser<'d>, Slice<'_>, gimli::DebugAbbrev<Slice<'d>>) -> Result<T, gimli::Error>,
 ) -> Result<T, GateError> {
     let elf = Elf::parse(bytes)?;
     let (section, info) = elf.debug_info()?;
@@ -287,7 +283,9 @@ impl Parser<'_> {
     ) -> (Owner, Option<ScopeId>) {
         // A type is a scope for its variants; others have no names inside.
         let nests = matches!(kind, Kind::Struct | Kind::Union | Kind::Enumeration);
-        let within = nests.then(|| self.scope(unit, a.name, scope, true)).or(scope);
+        let within = nests
+            .then(|| self.scope(unit, a.name, scope, true))
+            .or(scope);
         let (hash, numbered) = match within {
             Some(within) if nests => {
                 let scope = &unit.scopes[within as usize];

@@ -183,7 +183,11 @@ impl Unit {
     }
 
     pub(super) fn push_to_function(&mut self, id: u32, part: Part) {
-        Self::push(&mut self.parts, &mut self.functions[id as usize].parts, part);
+        Self::push(
+            &mut self.parts,
+            &mut self.functions[id as usize].parts,
+            part,
+        );
     }
 
     pub(super) fn text(&self, text: Text) -> &[u8] {
@@ -218,7 +222,11 @@ impl Unit {
     /// The function with code whose symbol that is.
     pub(super) fn function(&self, symbol: &str) -> Option<&Function> {
         let map = self.by_symbol.get_or_init(|| {
-            let with_code = self.functions.iter().enumerate().filter(|(_, f)| f.has_code);
+            let with_code = self
+                .functions
+                .iter()
+                .enumerate()
+                .filter(|(_, f)| f.has_code);
             with_code
                 .map(|(i, f)| (self.symbol(f).to_vec(), i as u32))
                 .collect()
