@@ -1,0 +1,200 @@
+//! Whether closure number N of a function is the one that it was.
+//!
+//! rustc tells closures and async blocks of a function apart by a number in
+//! the order of the source, in types as in symbols. A closure that is added,
+//! removed or moved above shifts the numbers of those below, and nothing in
+//! the debug information says so. They count as kept only where no other
+//! reading is possible: the function has the same numbers before and after,
+//! each with the same captures and signature, and of those that captures and
+//! signature cannot tell apart at most one has other code. A closure whose code
+//! is the same is the same.
+
+use super::compare::Located;
+use super::names::Side;
+use super::pairs::{ancestors, is_environment, number};
+use super::unit::{Function, Part, Parts, Role, ScopeId, Unit};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The closures that are perhaps others.
+#[derive(Default)]
+pub(super) struct Closures {
+    families: HashMap<Vec<u8>, Family>,
+}
+
+/// The closures of one function, by the path of the function.
+#[derive(Default)]
+pub(super) struct Family {
+    /// Those that changed.
+    numbers: BTreeSet<u32>,
+    /// How many there were.
+    pub(super) old: usize,
+    /// How many there are.
+    pub(super) new: usize,
+}
+
+/// What can be known of a closure but for its code, by its number.
+type Shapes = BTreeMap<u32, BTreeSet<Vec<u8>>>;
+
+impl Closures {
+    pub(super) fn new<'a>(
+        old: &Side<'_>,
+        new: &Side<'_>,
+        changed: impl Iterator<Item = (&'a Located<'a>, &'a Located<'a>)>,
+    ) -> Self {
+        let mut families: HashMap<Vec<u8>, Family> = HashMap::new();
+        let mut hashes = BTreeSet::new();
+        for (_, Located { unit, function }) in changed {
+            let Some((scope, number)) = closure(unit, function) else {
+                continue;
+            };
+            let family = families.entry(scope_path(new, unit, scope)).or_default();
+            family.numbers.insert(number);
+            hashes.insert(unit.scopes[scope as usize].hash);
+        }
+        if families.is_empty() {
+            return Self::default();
+        }
+        let before = shapes(old, &hashes);
+        let after = shapes(new, &hashes);
+        let none = Shapes::new();
+        families.retain(|path, family| {
+            let before = before.get(path).unwrap_or(&none);
+            let after = after.get(path).unwrap_or(&none);
+            (family.old, family.new) = (before.len(), after.len());
+            // Kept, unless two that changed look the same.
+            let mut seen = BTreeSet::new();
+            let changed = family.numbers.iter().map(|number| after.get(number));
+            before != after || !changed.into_iter().all(|shape| seen.insert(shape))
+        });
+        Self { families }
+    }
+
+    pub(super) fn any(&self) -> bool {
+        !self.families.is_empty()
+    }
+
+    /// The closure that is perhaps another one, if the name is one's, or is
+    /// inside of one: its path and its number, and the other closures.
+    pub(super) fn renumbered(
+        &self,
+        side: &Side<'_>,
+        unit: &Unit,
+        scope: Option<ScopeId>,
+        name: &[u8],
+    ) -> Option<(Vec<u8>, u32, &Family)> {
+        if self.families.is_empty() {
+            return None;
+        }
+        let own = scope.map(|scope| (scope, name));
+        let around = ancestors(unit, scope).filter_map(|scope| {
+            let scope = &unit.scopes[scope as usize];
+            Some((scope.parent?, unit.text(scope.name)))
+        });
+        own.into_iter().chain(around).find_map(|(scope, name)| {
+            let number = number_of(name)?;
+            let path = scope_path(side, unit, scope);
+            let family = self.families.get(&path)?;
+            let renumbered = family.numbers.contains(&number);
+            renumbered.then_some((path, number, family))
+        })
+    }
+}
+
+/// The number of a closure or of what it captures.
+fn number_of(name: &[u8]) -> Option<u32> {
+    if name.starts_with(b"{impl#") {
+        return None;
+    }
+    number(name, b"_env#").or_else(|| number(name, b"#"))
+}
+
+fn closure(unit: &Unit, function: &Function) -> Option<(ScopeId, u32)> {
+    let declared = unit.declared(function);
+    Some((declared.scope?, number_of(unit.text(declared.name))?))
+}
+
+fn scope_path(side: &Side<'_>, unit: &Unit, scope: ScopeId) -> Vec<u8> {
+    let scope = &unit.scopes[scope as usize];
+    side.path(unit, scope.parent, scope.name)
+}
+
+/// All closures in scopes of those hashes, by the paths of the scopes.
+fn shapes(side: &Side<'_>, hashes: &BTreeSet<u64>) -> HashMap<Vec<u8>, Shapes> {
+    let mut found: HashMap<Vec<u8>, Shapes> = HashMap::new();
+    for unit in &side.units {
+        let within = |scope: Option<ScopeId>| {
+            scope.filter(|scope| hashes.contains(&unit.scopes[*scope as usize].hash))
+        };
+        let mut note = |scope: ScopeId, number: u32, shape: Vec<u8>| {
+            let shapes = found.entry(scope_path(side, unit, scope)).or_default();
+            shapes.entry(number).or_default().insert(shape);
+        };
+        for ty in &unit.types {
+            let name = unit.text(ty.name);
+            if let Some(scope) = within(ty.scope)
+                && is_environment(name)
+                && let Some(number) = number_of(name)
+            {
+                let mut shape = without_number(name);
+                describe(side, unit, ty.parts, &mut shape, 0);
+                note(scope, number, shape);
+            }
+        }
+        for function in unit.functions.iter().filter(|f| f.has_code) {
+            let declared = unit.declared(function);
+            let name = unit.text(declared.name);
+            if let Some(scope) = within(declared.scope)
+                && let Some(number) = number_of(name)
+            {
+                let mut shape = without_number(name);
+                push_type(side, unit, declared.returns, &mut shape);
+                let parameters = unit.parts(declared.parts);
+                // The first is the closure itself.
+                for part in parameters.filter(|p| p.role == Role::Parameter).skip(1) {
+                    push_type(side, unit, part.of, &mut shape);
+                }
+                note(scope, number, shape);
+            }
+        }
+    }
+    found
+}
+
+/// `{closure_env#3}<u8>` without the 3.
+fn without_number(name: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(name.len());
+    let mut in_number = false;
+    let mut done = false;
+    for &byte in name {
+        in_number = in_number && byte.is_ascii_digit();
+        done |= byte == b'}';
+        if !in_number {
+            out.push(byte);
+        }
+        in_number |= byte == b'#' && !done;
+    }
+    out
+}
+
+fn push_type(side: &Side<'_>, unit: &Unit, at: Option<u32>, out: &mut Vec<u8>) {
+    out.push(b' ');
+    if let Some(id) = at.and_then(|at| unit.type_at(at)) {
+        out.extend_from_slice(&side.type_path(unit, id));
+    }
+}
+
+fn describe(side: &Side<'_>, unit: &Unit, parts: Parts, out: &mut Vec<u8>, depth: usize) {
+    for part in unit.parts(parts) {
+        let Part { role, value, .. } = part;
+        out.extend_from_slice(format!("; {role:?} {value:?} {} ", part.offset).as_bytes());
+        out.extend_from_slice(unit.text(part.name));
+        // A state's path has the closure's number in it.
+        let state = (*role == Role::Variant)
+            .then(|| part.of.and_then(|at| unit.type_at(at)))
+            .flatten();
+        match state {
+            Some(id) if depth == 0 => describe(side, unit, unit.ty(id).parts, out, 1),
+            _ => push_type(side, unit, part.of, out),
+        }
+    }
+}

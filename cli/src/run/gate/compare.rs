@@ -1,0 +1,556 @@
+//! The comparison: a verdict for each function, and what refuses the edit.
+
+use super::closures::Closures;
+use super::error::GateError;
+use super::names::Side;
+use super::object::Object;
+use super::pairs::{NodeId, Pairs};
+use super::statics;
+use super::unit::{Function, Kind, Part, Role, TypeId, Unit};
+use super::verdict::{Change, Reason, Refusal, Verdict};
+use super::vtables;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// The code that runs, by codegen units.
+#[derive(Default)]
+pub struct Running {
+    units: HashMap<String, Arc<Object>>,
+}
+
+impl Running {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an object, or an executable, in the place of what had the same
+    /// codegen units: at first all there are, then those of accepted edits.
+    pub fn add(&mut self, object: Arc<Object>) {
+        for unit in object.units() {
+            self.units.insert(unit.to_owned(), Arc::clone(&object));
+        }
+    }
+
+    /// The objects.
+    pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.units.values()
+    }
+
+    fn unit(&self, name: &str) -> Result<Option<&Unit>, GateError> {
+        match self.units.get(name) {
+            None => Ok(None),
+            Some(object) => object.unit(name),
+        }
+    }
+
+    /// The unit that has a function, wherever it is.
+    fn defining(&self, symbol: &str) -> Result<Option<&Unit>, GateError> {
+        for (name, object) in &self.units {
+            if object.defines(symbol)?
+                && let Some(unit) = object.unit(name)?
+                && unit.function(symbol).is_some()
+            {
+                return Ok(Some(unit));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A function whose code changed.
+#[derive(Clone, Copy, Debug)]
+pub struct Changed<'a> {
+    /// Its symbol in what runs.
+    pub old: &'a str,
+    /// Its symbol in the new code; mostly the same.
+    pub new: &'a str,
+    /// Nothing but line numbers changed in it.
+    pub moved: bool,
+}
+
+/// What the gate says about an edit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// One for each function, in their order.
+    pub verdicts: Vec<Verdict>,
+    /// All that does not fit to data that may live, each once. If there is any,
+    /// nothing of the edit should be applied.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A function in its unit.
+#[derive(Clone, Copy)]
+pub(super) struct Located<'a> {
+    pub(super) unit: &'a Unit,
+    pub(super) function: &'a Function,
+}
+
+/// A function in the old and in the new code, as far as it was found.
+type Found<'a> = (Option<Located<'a>>, Option<Located<'a>>);
+
+/// Compares new objects, the changed ones, with what runs, for functions that
+/// are in both.
+///
+/// ```no_run
+/// use cargo_midair::run::gate::{Changed, GateError, Object, Running, compare};
+/// use std::{path::Path, sync::Arc};
+///
+/// # fn main() -> Result<(), GateError> {
+/// let mut running = Running::new();
+/// running.add(Arc::new(Object::open(Path::new("old/unit.o"))?));
+/// let new = [Arc::new(Object::open(Path::new("new/unit.o"))?)];
+/// let symbol = "_RNvCs1_3app4tick";
+/// let tick = Changed { old: symbol, new: symbol, moved: false };
+/// let outcome = compare(&running, &new, &[tick])?;
+/// println!("{}", outcome.verdicts[0]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn compare(
+    running: &Running,
+    new: &[Arc<Object>],
+    functions: &[Changed<'_>],
+) -> Result<Outcome, GateError> {
+    let units = Units::new(running, new)?;
+    let found: Vec<Found<'_>> = functions
+        .iter()
+        .map(|changed| units.find(running, changed))
+        .collect::<Result<_, _>>()?;
+    let mut old_units = units.old.clone();
+    for (old, _) in &found {
+        if let Some(old) = old
+            && !old_units.iter().any(|unit| std::ptr::eq(*unit, old.unit))
+        {
+            old_units.push(old.unit);
+        }
+    }
+    let old_side = Side::new(old_units);
+    let new_side = Side::new(units.new.clone());
+    let changed = found.iter().zip(functions).filter(|(_, f)| !f.moved);
+    let changed = changed.filter_map(|((old, new), _)| Some((old.as_ref()?, new.as_ref()?)));
+    let closures = Closures::new(&old_side, &new_side, changed);
+    let mut comparison = Comparison {
+        sides: (&old_side, &new_side),
+        closures: &closures,
+        pairs: HashMap::new(),
+    };
+    let verdicts: Vec<_> = found.iter().map(|f| comparison.function(f)).collect();
+    let mut refusals = Vec::new();
+    let mut refuse = |refusal: Refusal| {
+        if !refusals.contains(&refusal) {
+            refusals.push(refusal);
+        }
+    };
+    for verdict in &verdicts {
+        if let Verdict::Refused { refusal } = verdict {
+            refuse(refusal.clone());
+        }
+    }
+    comparison.types(&units, &mut refuse);
+    statics::compare(&mut comparison, &mut refuse);
+    vtables::compare(&comparison, &mut refuse);
+    Ok(Outcome { verdicts, refusals })
+}
+
+/// The changed units, and what ran in their place.
+struct Units<'a> {
+    /// Each has its old unit's index, if there is one.
+    new: Vec<&'a Unit>,
+    before: Vec<Option<usize>>,
+    old: Vec<&'a Unit>,
+}
+
+impl<'a> Units<'a> {
+    fn new(running: &'a Running, new: &'a [Arc<Object>]) -> Result<Self, GateError> {
+        let mut units = Self {
+            new: Vec::new(),
+            before: Vec::new(),
+            old: Vec::new(),
+        };
+        for object in new {
+            for name in object.units() {
+                let Some(unit) = object.unit(name)? else {
+                    continue;
+                };
+                let old = running.unit(name)?;
+                if let Some(old) = old {
+                    same_compiler(name, old, unit)?;
+                }
+                units.new.push(unit);
+                units.before.push(old.map(|_| units.old.len()));
+                units.old.extend(old);
+            }
+        }
+        units.have_types(running)?;
+        Ok(units)
+    }
+
+    /// Limited debug information has functions without parameters, in which
+    /// all signatures would look the same.
+    fn have_types(&self, running: &Running) -> Result<(), GateError> {
+        let typed = |units: &[&Unit]| units.iter().any(|unit| !unit.types.is_empty());
+        if self.new.is_empty() || typed(&self.new) || typed(&self.old) {
+            return Ok(());
+        }
+        // Perhaps they are only very small.
+        for (name, object) in &running.units {
+            if object
+                .unit(name)?
+                .is_some_and(|unit| !unit.types.is_empty())
+            {
+                return Ok(());
+            }
+        }
+        Err(GateError::NoTypes {
+            path: self.new[0].bytes.path.clone(),
+        })
+    }
+
+    fn find(&self, running: &'a Running, changed: &Changed<'_>) -> Result<Found<'a>, GateError> {
+        let mut position = None;
+        let new = self.new.iter().enumerate().find_map(|(index, unit)| {
+            position = self.before[index];
+            let function = unit.function(changed.new)?;
+            Some(Located { unit, function })
+        });
+        let here = |unit: &&'a Unit| {
+            let unit: &'a Unit = unit;
+            let function = unit.function(changed.old)?;
+            Some(Located { unit, function })
+        };
+        // Its old unit first: instances may be in several.
+        let own = new.and(position).and_then(|index| here(&self.old[index]));
+        let old = own.or_else(|| self.old.iter().find_map(here));
+        let old = match old {
+            Some(old) => Some(old),
+            None => running.defining(changed.old)?.as_ref().and_then(here),
+        };
+        Ok((old, new))
+    }
+}
+
+fn same_compiler(name: &str, old: &Unit, new: &Unit) -> Result<(), GateError> {
+    let (before, after) = (old.text(old.producer), new.text(new.producer));
+    if before == after {
+        return Ok(());
+    }
+    Err(GateError::Compilers {
+        unit: name.to_owned(),
+        old: String::from_utf8_lossy(before).into_owned(),
+        new: String::from_utf8_lossy(after).into_owned(),
+    })
+}
+
+/// Where a unit is, which is what tells it from others.
+type Address = *const Unit;
+
+pub(super) struct Comparison<'a> {
+    pub(super) sides: (&'a Side<'a>, &'a Side<'a>),
+    closures: &'a Closures,
+    pairs: HashMap<(Address, Address), Pairs<'a>>,
+}
+
+impl<'a> Comparison<'a> {
+    pub(super) fn pairs(&mut self, old: &'a Unit, new: &'a Unit) -> &mut Pairs<'a> {
+        let key = (std::ptr::from_ref(old), std::ptr::from_ref(new));
+        let (sides, closures) = (self.sides, self.closures);
+        self.pairs
+            .entry(key)
+            .or_insert_with(|| Pairs::new(old, new, sides, closures))
+    }
+
+    fn function(&mut self, found: &Found<'a>) -> Verdict {
+        let (old, new) = match found {
+            (Some(old), Some(new)) => (old, new),
+            (old, _) => {
+                let reason = Reason::Unknown { old: old.is_none() };
+                return Verdict::Versioned { reason };
+            }
+        };
+        let closures = self.closures;
+        let pairs = self.pairs(old.unit, new.unit);
+        let (roots, differs) = signature(pairs, old.function, new.function);
+        let causes = pairs.causes(&roots);
+        let refused = causes.iter().find_map(|id| refusal(pairs, *id));
+        if let Some(refusal) = refused {
+            return Verdict::Refused { refusal };
+        }
+        if let Some(reason) = differs {
+            return Verdict::Versioned { reason };
+        }
+        let reason = reason(pairs, &causes);
+        match reason.or_else(|| renumbered(pairs, closures, new.function, &causes)) {
+            Some(reason) => Verdict::Versioned { reason },
+            None => Verdict::Same,
+        }
+    }
+
+    /// All types that are in both.
+    fn types(&mut self, units: &Units<'a>, refuse: &mut dyn FnMut(Refusal)) {
+        for (index, new) in units.new.iter().enumerate() {
+            let own = units.before[index].map(|at| units.old[at]);
+            let others = || units.old.iter().copied();
+            for (&hash, types) in by_path(new) {
+                let here = |old: &&'a Unit| by_path(old).contains_key(&hash);
+                let old = own.filter(|old| here(&old));
+                let Some(old) = old.or_else(|| others().find(|old| here(old))) else {
+                    continue;
+                };
+                let before = &by_path(old)[&hash];
+                let pairs = self.pairs(old, new);
+                types_of_a_path(pairs, before, types, refuse);
+            }
+        }
+    }
+}
+
+/// Structs, unions and enums by the hash of their paths.
+fn by_path(unit: &Unit) -> &HashMap<u64, Vec<TypeId>> {
+    unit.by_path.get_or_init(|| {
+        let mut map: HashMap<u64, Vec<TypeId>> = HashMap::new();
+        for (id, ty) in unit.types.iter().enumerate() {
+            if matches!(ty.kind, Kind::Struct | Kind::Union | Kind::Enumeration) {
+                map.entry(ty.hash).or_default().push(id as TypeId);
+            }
+        }
+        map
+    })
+}
+
+/// Types of one path: mostly one and one. Of several, local types of blocks or
+/// those of two versions of a crate, none must have been replaced by another.
+fn types_of_a_path(
+    pairs: &mut Pairs<'_>,
+    old: &[TypeId],
+    new: &[TypeId],
+    refuse: &mut dyn FnMut(Refusal),
+) {
+    let mut left = old.to_vec();
+    let mut unmatched = Vec::new();
+    for &b in new {
+        let same_name =
+            |a: &TypeId| pairs.same_name(Some(pairs.old.ty(*a).at), Some(pairs.new.ty(b).at));
+        let named: Vec<TypeId> = left.iter().copied().filter(same_name).collect();
+        let fits = named.iter().copied().find(|&a| {
+            let node = pairs.node(a, b);
+            pairs.nodes[node as usize].difference.changes.is_empty()
+        });
+        match (fits, named.first()) {
+            (Some(a), _) => left.retain(|x| *x != a),
+            (None, Some(&a)) => unmatched.push((a, b)),
+            (None, None) => {}
+        }
+    }
+    for (a, b) in unmatched {
+        if left.contains(&a) {
+            let node = pairs.node(a, b);
+            if pairs.is_cause(node)
+                && let Some(refusal) = refusal(pairs, node)
+            {
+                refuse(refusal);
+            }
+        }
+    }
+}
+
+/// The pairs that a function's signature consists of, and how the signatures
+/// differ.
+fn signature(
+    pairs: &mut Pairs<'_>,
+    old: &Function,
+    new: &Function,
+) -> (Vec<NodeId>, Option<Reason>) {
+    let (a, b) = (parts(pairs.old, old), parts(pairs.new, new));
+    let mut differs = None;
+    let returns = (
+        pairs.old.declared(old).returns,
+        pairs.new.declared(new).returns,
+    );
+    let takes = |parts: &[&Part], role| {
+        let of = parts.iter().filter(move |part| part.role == role);
+        of.map(|part| part.of).collect::<Vec<_>>()
+    };
+    let parameters = (takes(&a, Role::Parameter), takes(&b, Role::Parameter));
+    let arguments = (takes(&a, Role::Argument), takes(&b, Role::Argument));
+    if parameters.0.len() != parameters.1.len() {
+        differs = Some(Reason::ParameterCount {
+            old: parameters.0.len(),
+            new: parameters.1.len(),
+        });
+    }
+    let mut both = Vec::new();
+    for (index, (&x, &y)) in parameters.0.iter().zip(&parameters.1).enumerate() {
+        if pairs.same_name(x, y) {
+            both.push((x, y));
+        } else {
+            differs = differs.or_else(|| {
+                Some(Reason::Parameter {
+                    number: index + 1,
+                    old: pairs.old_path(x),
+                    new: pairs.new_path(y),
+                })
+            });
+        }
+    }
+    if pairs.same_name(returns.0, returns.1) {
+        both.push(returns);
+    } else {
+        differs = differs.or_else(|| {
+            Some(Reason::Return {
+                old: pairs.old_path(returns.0),
+                new: pairs.new_path(returns.1),
+            })
+        });
+    }
+    let same_arguments = arguments.0.len() == arguments.1.len()
+        && arguments
+            .0
+            .iter()
+            .zip(&arguments.1)
+            .all(|(x, y)| pairs.same_name(*x, *y));
+    if same_arguments {
+        both.extend(arguments.0.iter().copied().zip(arguments.1));
+    } else {
+        differs = differs.or_else(|| {
+            Some(Reason::GenericArguments {
+                old: arguments.0.iter().map(|at| pairs.old_path(*at)).collect(),
+                new: arguments.1.iter().map(|at| pairs.new_path(*at)).collect(),
+            })
+        });
+    }
+    let ids = both
+        .into_iter()
+        .filter_map(|(x, y)| Some((pairs.old.type_at(x?)?, pairs.new.type_at(y?)?)));
+    let ids: Vec<_> = ids.collect();
+    let roots = ids.into_iter().map(|(x, y)| pairs.node(x, y)).collect();
+    (roots, differs)
+}
+
+/// Parameters and generic arguments. A declaration has all parameters, with
+/// the hidden one of `#[track_caller]`; arguments stand at either.
+fn parts<'a>(unit: &'a Unit, function: &'a Function) -> Vec<&'a Part> {
+    let declared = unit.declared(function);
+    let of = |function: &'a Function, role: Role| {
+        let parts = unit.parts(function.parts);
+        parts.filter(move |part| part.role == role)
+    };
+    let mut found: Vec<_> = of(declared, Role::Parameter).collect();
+    found.extend(of(declared, Role::Argument));
+    if !std::ptr::eq(declared, function) {
+        found.extend(of(function, Role::Argument));
+    }
+    found
+}
+
+/// What to say of a cause that is no closure.
+pub(super) fn refusal(pairs: &mut Pairs<'_>, id: NodeId) -> Option<Refusal> {
+    if of_closure(pairs, id) {
+        return None;
+    }
+    let (old, new) = pairs.layouts(id);
+    let node = &pairs.nodes[id as usize];
+    if let Some(refusal) = vtables::length(pairs, node.old, node.new) {
+        return Some(refusal);
+    }
+    Some(Refusal::Layout {
+        ty: pairs.new_path(Some(pairs.new.ty(node.new).at)),
+        old,
+        new,
+        changes: node.difference.changes.clone(),
+    })
+}
+
+/// A closure or future, or a generic type whose closure is another one. What
+/// has such a type in it keeps old code, and new values get the new one.
+fn of_closure(pairs: &Pairs<'_>, id: NodeId) -> bool {
+    let node = &pairs.nodes[id as usize];
+    let name = pairs.new.text(pairs.new.ty(node.new).name);
+    let of_another = |change: &Change| matches!(change, Change::Meaning { .. });
+    node.renumbered
+        || pairs.environment(id).is_some()
+        || node.difference.changes.iter().any(of_another)
+            && memchr::memmem::find(name, b"_env#").is_some()
+}
+
+/// What to say of causes that are all closures and futures: of the first
+/// one, with all its suspend points.
+fn reason(pairs: &Pairs<'_>, causes: &[NodeId]) -> Option<Reason> {
+    let mut changed: BTreeMap<String, (bool, Vec<Change>)> = BTreeMap::new();
+    for &id in causes {
+        let Some(environment) = pairs.environment(id) else {
+            continue;
+        };
+        let changes = pairs.nodes[id as usize].difference.changes.iter();
+        let changes = changes.cloned().map(|change| match &environment.state {
+            None => change,
+            Some(state) => awaits(state, change),
+        });
+        let entry = changed.entry(environment.path).or_default();
+        entry.0 |= environment.is_coroutine;
+        entry.1.extend(changes);
+    }
+    changed.retain(|_, (_, changes)| !changes.is_empty());
+    let (path, (is_coroutine, changes)) = changed.into_iter().next()?;
+    Some(if is_coroutine {
+        Reason::Suspends {
+            future: path,
+            changes,
+        }
+    } else {
+        Reason::Captures {
+            closure: path,
+            changes,
+        }
+    })
+}
+
+fn awaits(state: &str, change: Change) -> Change {
+    match change {
+        Change::FieldRetyped {
+            field, old, new, ..
+        } if field == "__awaitee" => Change::Awaits {
+            point: state.to_owned(),
+            old,
+            new,
+        },
+        change => Change::In {
+            variant: state.to_owned(),
+            change: Box::new(change),
+        },
+    }
+}
+
+/// The function itself, or a closure that it gets, is perhaps another one.
+fn renumbered(
+    pairs: &Pairs<'_>,
+    closures: &Closures,
+    function: &Function,
+    causes: &[NodeId],
+) -> Option<Reason> {
+    let declared = pairs.new.declared(function);
+    let types = causes.iter().map(|id| {
+        let ty = pairs.new.ty(pairs.nodes[*id as usize].new);
+        (ty.scope, ty.name)
+    });
+    let mut named = std::iter::once((declared.scope, declared.name)).chain(types);
+    let found = named.find_map(|(scope, name)| {
+        closures.renumbered(pairs.sides.1, pairs.new, scope, pairs.new.text(name))
+    });
+    if let Some((function, number, family)) = found {
+        let function = String::from_utf8_lossy(&function).into_owned();
+        return Some(Reason::Renumbered {
+            closure: format!("{function}::{{closure#{number}}}"),
+            function,
+            old: family.old,
+            new: family.new,
+        });
+    }
+    // A generic type whose closure is another one.
+    let node = &pairs.nodes[*causes.first()? as usize];
+    Some(Reason::Captures {
+        closure: pairs.new_path(Some(pairs.new.ty(node.new).at)),
+        changes: node.difference.changes.clone(),
+    })
+}
