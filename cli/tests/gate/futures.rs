@@ -70,7 +70,7 @@ fn an_await_is_added() {
     edit.versioned(
         POLL,
         "where future `app::f::{async_fn_env#0}` is suspended changed: \
-         variant `Suspend1` is new",
+         variant `Suspend1` is new; in `Suspend0`, field `x: u32` is new, 4 bytes at 4",
     );
 }
 
@@ -80,7 +80,8 @@ fn an_await_is_removed() {
     edit.versioned(
         POLL,
         "where future `app::f::{async_fn_env#0}` is suspended changed: \
-         variant `Suspend1` is gone",
+         variant `Suspend1` is gone; \
+         in `Suspend0`, field `x: u32` is gone, it was 4 bytes at 4",
     );
 }
 
@@ -90,8 +91,7 @@ fn a_local_is_saved_across_an_await() {
     edit.versioned(
         POLL,
         "where future `app::f::{async_fn_env#0}` is suspended changed: \
-         in `Suspend0`, field `s: u8` is new, 1 byte at 20; \
-         in `Suspend0`, field `__awaitee` is 8 bytes at 12, and was 8 bytes at 8",
+         in `Suspend0`, field `s: u8` is new, 1 byte at 12",
     );
 }
 
@@ -111,7 +111,7 @@ fn a_future_that_waits_for_a_changed_one_is_kept_too() {
         &source("leaf(x).await; leaf(x).await"),
     );
     let words = "where future `app::inner::{async_fn_env#0}` is suspended changed: \
-        variant `Suspend1` is new";
+        variant `Suspend1` is new; in `Suspend0`, field `x: u32` is new, 4 bytes at 4";
     edit.versioned("app::inner::{closure#0}", words);
 }
 

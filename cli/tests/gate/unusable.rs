@@ -79,7 +79,8 @@ fn damaged_debug_information_is_an_error_and_no_panic() {
 
 #[test]
 fn a_function_without_debug_information_is_kept_for_old_callers() {
-    let objects = Crate::new(&[]).compile(BEFORE);
+    let krate = Crate::new(&[]);
+    let objects = krate.compile(BEFORE);
     let objects: Vec<_> = objects
         .iter()
         .map(|path| Arc::new(Object::open(path).unwrap()))

@@ -10,9 +10,9 @@
 //! is the same is the same.
 
 use super::compare::Located;
-use super::names::Side;
+use super::names::{self, Side};
 use super::pairs::{ancestors, is_environment, number};
-use super::unit::{Function, Part, Parts, Role, ScopeId, Unit};
+use super::unit::{Function, Part, Parts, Role, ScopeId, TypeId, Unit};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The closures that are perhaps others.
@@ -108,7 +108,7 @@ fn number_of(name: &[u8]) -> Option<u32> {
     number(name, b"_env#").or_else(|| number(name, b"#"))
 }
 
-fn closure(unit: &Unit, function: &Function) -> Option<(ScopeId, u32)> {
+pub(super) fn closure(unit: &Unit, function: &Function) -> Option<(ScopeId, u32)> {
     let declared = unit.declared(function);
     Some((declared.scope?, number_of(unit.text(declared.name))?))
 }
@@ -148,16 +148,80 @@ fn shapes(side: &Side<'_>, hashes: &BTreeSet<u64>) -> HashMap<Vec<u8>, Shapes> {
             {
                 let mut shape = without_number(name);
                 push_type(side, unit, declared.returns, &mut shape);
-                let parameters = unit.parts(declared.parts);
-                // The first is the closure itself.
-                for part in parameters.filter(|p| p.role == Role::Parameter).skip(1) {
-                    push_type(side, unit, part.of, &mut shape);
+                for part in unit
+                    .parts(declared.parts)
+                    .filter(|p| p.role == Role::Parameter)
+                {
+                    // Not the closure itself: it has the number in its name.
+                    let ty = part.of.and_then(|at| unit.type_at(at));
+                    let name = ty.map_or(&[][..], |id| unit.text(unit.ty(id).name));
+                    if memchr::memmem::find(name, b"_env#").is_none() {
+                        push_type(side, unit, part.of, &mut shape);
+                    }
                 }
                 note(scope, number, shape);
             }
         }
+        // A closure that is called by reference and can be consumed has a shim
+        // for that; one that is consumed when called has none. Else nothing
+        // tells how it takes what it captured.
+        for function in unit.functions.iter().filter(|f| f.has_code) {
+            let declared = unit.declared(function);
+            let name = unit.text(declared.name);
+            if !name.starts_with(b"call") {
+                continue;
+            }
+            let mut arguments = unit.parts(declared.parts);
+            let own = arguments.find(|part| part.role == Role::Argument);
+            let own = own.and_then(|part| unit.type_at(part.of?));
+            let Some(own) = own.map(|id| unit.ty(id)) else {
+                continue;
+            };
+            let environment = unit.text(own.name);
+            if let Some(scope) = within(own.scope)
+                && is_environment(environment)
+                && let Some(number) = number_of(environment)
+            {
+                let end = name.iter().position(|b| *b == b'<').unwrap_or(name.len());
+                note(scope, number, name[..end].to_vec());
+            }
+        }
     }
     found
+}
+
+/// What a closure or future captures, from the path of its function: where it
+/// captures something, rustc does not name it among the parameters. It stands
+/// in the unit of who makes the closure, which may be another one. If that is
+/// not among the changed ones, it is what it was.
+pub(super) fn captures<'a>(
+    side: &Side<'a>,
+    unit: &'a Unit,
+    function: &Function,
+) -> Option<(&'a Unit, TypeId)> {
+    let (scope, _) = closure(unit, function)?;
+    let environment = environment_of(unit.text(unit.declared(function).name))?;
+    let hash = names::hash(unit.scopes[scope as usize].hash, &environment);
+    let path = scope_path(side, unit, scope);
+    let within = |unit: &&'a Unit| {
+        let unit: &'a Unit = unit;
+        let of_hash = unit.by_path().get(&hash)?.iter();
+        let mut of_path = of_hash.filter(|id| {
+            let around = unit.ty(**id).scope;
+            around.is_some_and(|around| scope_path(side, unit, around) == path)
+        });
+        Some((unit, *of_path.next()?))
+    };
+    within(&unit).or_else(|| side.units.iter().find_map(within))
+}
+
+/// `{closure_env#0}<u8>` for `{closure#0}<u8>`.
+pub(super) fn environment_of(name: &[u8]) -> Option<Vec<u8>> {
+    let end = name.iter().position(|b| *b == b'#')?;
+    let mut environment = name[..end].to_vec();
+    environment.extend_from_slice(b"_env");
+    environment.extend_from_slice(&name[end..]);
+    Some(environment)
 }
 
 /// `{closure_env#3}<u8>` without the 3.

@@ -1,12 +1,13 @@
 //! The comparison: a verdict for each function, and what refuses the edit.
 
-use super::closures::Closures;
+use super::closures::{self, Closures};
 use super::error::GateError;
 use super::names::Side;
 use super::object::Object;
 use super::pairs::{NodeId, Pairs};
+use super::signature;
 use super::statics;
-use super::unit::{Function, Kind, Part, Role, TypeId, Unit};
+use super::unit::{Function, TypeId, Unit};
 use super::verdict::{Change, Reason, Refusal, Verdict};
 use super::vtables;
 use std::collections::{BTreeMap, HashMap};
@@ -271,17 +272,47 @@ impl<'a> Comparison<'a> {
         };
         let closures = self.closures;
         let pairs = self.pairs(old.unit, new.unit);
-        let (roots, differs) = signature(pairs, old.function, new.function);
+        let (roots, differs) = signature::compare(pairs, old.function, new.function);
         let causes = pairs.causes(&roots);
         let refused = causes.iter().find_map(|id| refusal(pairs, *id));
+        let versioned = reason(pairs, &causes);
+        let renumbered = renumbered(pairs, closures, new.function, &causes);
+        let captured = self.captures(old, new);
         if let Some(refusal) = refused {
             return Verdict::Refused { refusal };
         }
-        if let Some(reason) = differs {
-            return Verdict::Versioned { reason };
+        let versioned = differs.or(versioned);
+        let versioned = match captured {
+            Verdict::Refused { .. } => return captured,
+            Verdict::Versioned { reason } => versioned.or(Some(reason)),
+            Verdict::Same => versioned,
+        };
+        match versioned.or(renumbered) {
+            Some(reason) => Verdict::Versioned { reason },
+            None => Verdict::Same,
         }
-        let reason = reason(pairs, &causes);
-        match reason.or_else(|| renumbered(pairs, closures, new.function, &causes)) {
+    }
+
+    /// The verdict on what a closure or future captures.
+    fn captures(&mut self, old: &Located<'a>, new: &Located<'a>) -> Verdict {
+        let (before, after) = self.sides;
+        let old = closures::captures(before, old.unit, old.function);
+        let new = closures::captures(after, new.unit, new.function);
+        let ((old, a), (new, b)) = match (old, new) {
+            (Some(old), Some(new)) => (old, new),
+            (None, None) => return Verdict::Same,
+            (old, _) => {
+                let reason = Reason::Unknown { old: old.is_none() };
+                return Verdict::Versioned { reason };
+            }
+        };
+        let pairs = self.pairs(old, new);
+        let node = pairs.node(a, b);
+        let causes = pairs.causes(&[node]);
+        if let Some(refusal) = causes.iter().find_map(|id| refusal(pairs, *id)) {
+            return Verdict::Refused { refusal };
+        }
+        match reason(pairs, &causes) {
             Some(reason) => Verdict::Versioned { reason },
             None => Verdict::Same,
         }
@@ -292,31 +323,18 @@ impl<'a> Comparison<'a> {
         for (index, new) in units.new.iter().enumerate() {
             let own = units.before[index].map(|at| units.old[at]);
             let others = || units.old.iter().copied();
-            for (&hash, types) in by_path(new) {
-                let here = |old: &&'a Unit| by_path(old).contains_key(&hash);
+            for (&hash, types) in new.by_path() {
+                let here = |old: &&'a Unit| old.by_path().contains_key(&hash);
                 let old = own.filter(|old| here(&old));
                 let Some(old) = old.or_else(|| others().find(|old| here(old))) else {
                     continue;
                 };
-                let before = &by_path(old)[&hash];
+                let before = &old.by_path()[&hash];
                 let pairs = self.pairs(old, new);
                 types_of_a_path(pairs, before, types, refuse);
             }
         }
     }
-}
-
-/// Structs, unions and enums by the hash of their paths.
-fn by_path(unit: &Unit) -> &HashMap<u64, Vec<TypeId>> {
-    unit.by_path.get_or_init(|| {
-        let mut map: HashMap<u64, Vec<TypeId>> = HashMap::new();
-        for (id, ty) in unit.types.iter().enumerate() {
-            if matches!(ty.kind, Kind::Struct | Kind::Union | Kind::Enumeration) {
-                map.entry(ty.hash).or_default().push(id as TypeId);
-            }
-        }
-        map
-    })
 }
 
 /// Types of one path: mostly one and one. Of several, local types of blocks or
@@ -353,95 +371,6 @@ fn types_of_a_path(
             }
         }
     }
-}
-
-/// The pairs that a function's signature consists of, and how the signatures
-/// differ.
-fn signature(
-    pairs: &mut Pairs<'_>,
-    old: &Function,
-    new: &Function,
-) -> (Vec<NodeId>, Option<Reason>) {
-    let (a, b) = (parts(pairs.old, old), parts(pairs.new, new));
-    let mut differs = None;
-    let returns = (
-        pairs.old.declared(old).returns,
-        pairs.new.declared(new).returns,
-    );
-    let takes = |parts: &[&Part], role| {
-        let of = parts.iter().filter(move |part| part.role == role);
-        of.map(|part| part.of).collect::<Vec<_>>()
-    };
-    let parameters = (takes(&a, Role::Parameter), takes(&b, Role::Parameter));
-    let arguments = (takes(&a, Role::Argument), takes(&b, Role::Argument));
-    if parameters.0.len() != parameters.1.len() {
-        differs = Some(Reason::ParameterCount {
-            old: parameters.0.len(),
-            new: parameters.1.len(),
-        });
-    }
-    let mut both = Vec::new();
-    for (index, (&x, &y)) in parameters.0.iter().zip(&parameters.1).enumerate() {
-        if pairs.same_name(x, y) {
-            both.push((x, y));
-        } else {
-            differs = differs.or_else(|| {
-                Some(Reason::Parameter {
-                    number: index + 1,
-                    old: pairs.old_path(x),
-                    new: pairs.new_path(y),
-                })
-            });
-        }
-    }
-    if pairs.same_name(returns.0, returns.1) {
-        both.push(returns);
-    } else {
-        differs = differs.or_else(|| {
-            Some(Reason::Return {
-                old: pairs.old_path(returns.0),
-                new: pairs.new_path(returns.1),
-            })
-        });
-    }
-    let same_arguments = arguments.0.len() == arguments.1.len()
-        && arguments
-            .0
-            .iter()
-            .zip(&arguments.1)
-            .all(|(x, y)| pairs.same_name(*x, *y));
-    if same_arguments {
-        both.extend(arguments.0.iter().copied().zip(arguments.1));
-    } else {
-        differs = differs.or_else(|| {
-            Some(Reason::GenericArguments {
-                old: arguments.0.iter().map(|at| pairs.old_path(*at)).collect(),
-                new: arguments.1.iter().map(|at| pairs.new_path(*at)).collect(),
-            })
-        });
-    }
-    let ids = both
-        .into_iter()
-        .filter_map(|(x, y)| Some((pairs.old.type_at(x?)?, pairs.new.type_at(y?)?)));
-    let ids: Vec<_> = ids.collect();
-    let roots = ids.into_iter().map(|(x, y)| pairs.node(x, y)).collect();
-    (roots, differs)
-}
-
-/// Parameters and generic arguments. A declaration has all parameters, with
-/// the hidden one of `#[track_caller]`; arguments stand at either.
-fn parts<'a>(unit: &'a Unit, function: &'a Function) -> Vec<&'a Part> {
-    let declared = unit.declared(function);
-    let of = |function: &'a Function, role: Role| {
-        let parts = unit.parts(function.parts);
-        parts.filter(move |part| part.role == role)
-    };
-    let mut found: Vec<_> = of(declared, Role::Parameter).collect();
-    found.extend(of(declared, Role::Argument));
-    if !std::ptr::eq(declared, function) {
-        found.extend(of(function, Role::Argument));
-    }
-    found
 }
 
 /// What to say of a cause that is no closure.
@@ -492,7 +421,12 @@ fn reason(pairs: &Pairs<'_>, causes: &[NodeId]) -> Option<Reason> {
         entry.1.extend(changes);
     }
     changed.retain(|_, (_, changes)| !changes.is_empty());
-    let (path, (is_coroutine, changes)) = changed.into_iter().next()?;
+    let (path, (is_coroutine, mut changes)) = changed.into_iter().next()?;
+    // What moved for what was added need not be said: nobody sees a future's
+    // places.
+    if changes.iter().any(Change::is_telling) {
+        changes.retain(Change::is_telling);
+    }
     Some(if is_coroutine {
         Reason::Suspends {
             future: path,

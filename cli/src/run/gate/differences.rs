@@ -20,7 +20,10 @@ pub(super) fn between(pairs: &Pairs<'_>, old: TypeId, new: TypeId) -> Difference
     tags(pairs, a, b, &mut found);
     arguments(pairs, a, b, &mut found);
     target(pairs, a, b, &mut found);
-    if found.changes.is_empty() {
+    // A variant is as large as its enum, which says it.
+    let scope = b.scope.map(|scope| &pairs.new.scopes[scope as usize]);
+    let is_variant = scope.is_some_and(|scope| scope.is_type);
+    if found.changes.is_empty() && !is_variant {
         numbers(a, b, &mut found);
     }
     found
@@ -96,6 +99,8 @@ fn matched<'p>(pairs: &Pairs<'p>, a: &Type, b: &Type, roles: &[Role]) -> Matched
 
 fn fields(pairs: &Pairs<'_>, a: &Type, b: &Type, found: &mut Difference) {
     let matched = matched(pairs, a, b, &[Role::Field]);
+    // What was added comes before what moved for it.
+    let mut moved = Vec::new();
     for (x, y) in matched.both {
         let (old_place, new_place) = (place(pairs.old, x), place(pairs.new, y));
         if !pairs.same_name(x.of, y.of) {
@@ -110,7 +115,7 @@ fn fields(pairs: &Pairs<'_>, a: &Type, b: &Type, found: &mut Difference) {
         }
         found.edge(pairs, x.of, y.of, true);
         if x.offset != y.offset {
-            found.changes.push(Change::FieldMoved {
+            moved.push(Change::FieldMoved {
                 field: text(pairs.new, y),
                 old: old_place,
                 new: new_place,
@@ -125,6 +130,7 @@ fn fields(pairs: &Pairs<'_>, a: &Type, b: &Type, found: &mut Difference) {
             old: text(pairs.old, x),
             new: text(pairs.new, y),
         });
+        found.changes.append(&mut moved);
         return;
     }
     for (_, x) in matched.gone {
@@ -141,6 +147,7 @@ fn fields(pairs: &Pairs<'_>, a: &Type, b: &Type, found: &mut Difference) {
             place: place(pairs.new, y),
         });
     }
+    found.changes.append(&mut moved);
 }
 
 fn variants(pairs: &Pairs<'_>, a: &Type, b: &Type, found: &mut Difference) {

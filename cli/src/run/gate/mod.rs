@@ -10,10 +10,10 @@
 //!
 //! One way through: [`object`] maps a file, [`elf`] relocates its debug
 //! information, [`parse`] makes the model of a codegen unit ([`unit`]), [`names`]
-//! and [`closures`] say what is the same thing before and after, [`pairs`] walks
-//! over types two and two, [`differences`] compares two, [`statics`] and
-//! [`vtables`] the rest, and [`verdict`] has the words. Where a line is does not
-//! matter to any of it.
+//! and [`closures`] say what is the same thing before and after, [`signature`] has
+//! the types of a function, [`pairs`] walks over types two and two,
+//! [`differences`] compares two, [`statics`] and [`vtables`] the rest, and
+//! [`verdict`] has the words. Where a line is does not matter to any of it.
 //!
 //! Not seen, because debug information has no trace of it: a free function
 //! that becomes `#[track_caller]` or `extern "C"`, of v0 symbols (legacy ones
@@ -29,6 +29,7 @@ mod names;
 mod object;
 mod pairs;
 mod parse;
+mod signature;
 mod statics;
 mod unit;
 mod verdict;

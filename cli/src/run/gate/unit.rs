@@ -146,7 +146,7 @@ pub(super) struct Unit {
     pub(super) functions: Vec<Function>,
     pub(super) statics: Vec<Static>,
     /// Types by the hash of their paths, made when it is asked for.
-    pub(super) by_path: OnceLock<HashMap<u64, Vec<TypeId>>>,
+    by_path: OnceLock<HashMap<u64, Vec<TypeId>>>,
     /// Functions with code by their symbols, made when it is asked for.
     by_symbol: OnceLock<HashMap<Vec<u8>, u32>>,
 }
@@ -164,6 +164,19 @@ impl Unit {
             by_path: OnceLock::new(),
             by_symbol: OnceLock::new(),
         }
+    }
+
+    /// Structs, unions and enums by the hashes of their paths.
+    pub(super) fn by_path(&self) -> &HashMap<u64, Vec<TypeId>> {
+        self.by_path.get_or_init(|| {
+            let mut map: HashMap<u64, Vec<TypeId>> = HashMap::new();
+            for (id, ty) in self.types.iter().enumerate() {
+                if matches!(ty.kind, Kind::Struct | Kind::Union | Kind::Enumeration) {
+                    map.entry(ty.hash).or_default().push(id as TypeId);
+                }
+            }
+            map
+        })
     }
 
     /// Adds a part to the list of an owner.

@@ -279,6 +279,21 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// It is no number that may have changed for another change.
+    pub(super) fn is_telling(&self) -> bool {
+        match self {
+            Self::FieldMoved { .. }
+            | Self::VariantRenumbered { .. }
+            | Self::Tag { .. }
+            | Self::Size { .. }
+            | Self::Align { .. } => false,
+            Self::In { change, .. } => change.is_telling(),
+            _ => true,
+        }
+    }
+}
+
 impl Verdict {
     /// Whether old callers may be led to the new function.
     pub fn is_same(&self) -> bool {
