@@ -4,6 +4,7 @@ use super::link::plan::Piece;
 use super::names::{Names, Place};
 use super::object::meaning::{Lines, meaning};
 use super::object::{Kind, Object};
+use super::units::Unit;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ pub(crate) struct Function {
     pub(crate) target: u64,
     /// Only lines in its panics' locations are different.
     pub(crate) is_moved: bool,
+    /// Why old callers keep the old one.
+    pub(crate) versioned: Option<String>,
 }
 
 /// A constant that has another value and is as long as it was.
@@ -31,14 +34,14 @@ pub(crate) struct Changes {
     pub(crate) constants: Vec<Constant>,
     /// Statics whose first value is another one: their value stays.
     pub(crate) kept: Vec<String>,
-    /// What cannot be done: what, and why.
-    pub(crate) refused: Vec<(String, String)>,
+    /// What cannot be done, and why.
+    pub(crate) refused: Vec<String>,
 }
 
 /// A symbol's name, and for local ones the file that they are from.
-type Key<'a> = (&'a str, &'a str);
+pub(crate) type Key<'a> = (&'a str, &'a str);
 
-fn key(object: &Object, symbol: usize) -> Key<'_> {
+pub(crate) fn key(object: &Object, symbol: usize) -> Key<'_> {
     let is_local = object.symbols[symbol].is_local;
     let file = if is_local { object.file.as_str() } else { "" };
     (file, object.symbol_name(symbol))
@@ -46,14 +49,14 @@ fn key(object: &Object, symbol: usize) -> Key<'_> {
 
 impl Changes {
     /// Adds what is different between objects that were and objects that are.
-    pub(crate) fn add(&mut self, old: &[Arc<Object>], new: &[Arc<Object>], names: &Names) {
+    pub(crate) fn add(&mut self, old: &[&Unit], new: &[&Unit], names: &Names) {
         let mut before: HashMap<Key<'_>, (&Arc<Object>, usize)> = HashMap::new();
-        for object in old {
+        for object in old.iter().map(|unit| &unit.object) {
             let all = 0..object.symbols.len();
             let named = all.filter(|symbol| named_section(object, *symbol).is_some());
             before.extend(named.map(|symbol| (key(object, symbol), (object, symbol))));
         }
-        for object in new {
+        for object in new.iter().map(|unit| &unit.object) {
             for symbol in 0..object.symbols.len() {
                 let Some(section) = named_section(object, symbol) else {
                     continue;
@@ -94,14 +97,16 @@ impl Changes {
                 section,
                 target,
                 is_moved: same(Lines::LeftOut),
+                versioned: None,
             }),
             (
                 Kind::Constant | Kind::Data | Kind::Zeroed | Kind::ThreadLocal | Kind::ThreadZeroed,
                 _,
             ) if names.size(object, symbol) != Some(found.size) => {
                 let was = names.size(object, symbol).unwrap_or_default();
-                let why = format!("its size was {was} bytes and is {} now", found.size);
-                self.refused.push((name.to_owned(), why));
+                let name = super::report::path(name);
+                let why = format!("{name} had {was} bytes and has {} now", found.size);
+                self.refused.push(why);
             }
             (Kind::Constant, Place::At(address)) => self.constants.push(Constant {
                 piece: Piece {

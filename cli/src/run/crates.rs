@@ -17,10 +17,6 @@ pub(crate) struct Crate {
 }
 
 impl Crate {
-    pub(crate) fn name(&self) -> &str {
-        self.capture.crate_name().unwrap_or_default()
-    }
-
     /// What other crates read of it.
     pub(crate) fn metadata(&self) -> PathBuf {
         let stem = self.capture.stem();

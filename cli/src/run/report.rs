@@ -16,19 +16,22 @@ pub(crate) struct Report {
     pub(crate) redirected: Vec<String>,
     /// Functions that are the same but for lines in their panics.
     pub(crate) moved: Vec<String>,
+    /// Functions of which old callers keep the old one.
+    pub(crate) versioned: Vec<Versioned>,
     /// Constants that were overwritten.
     pub(crate) overwritten: usize,
     /// Statics that keep their values though their first value is another one.
     pub(crate) kept: Vec<String>,
     /// Why nothing was done.
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) refused: Vec<String>,
     /// Bytes of memory that were added.
     pub(crate) bytes: u64,
     pub(crate) milliseconds: Latency,
 }
 
+/// A function and a reason.
 #[derive(Debug, Serialize)]
-pub(crate) struct Refused {
+pub(crate) struct Versioned {
     pub(crate) what: String,
     pub(crate) why: String,
 }
@@ -83,7 +86,7 @@ impl Report {
         if !self.refused.is_empty() {
             let _ = write!(text, "{BAD}nothing changed{BAD:#}:");
             for refused in &self.refused {
-                let _ = write!(text, "\n  {}: {}", refused.what, refused.why);
+                let _ = write!(text, "\n  {refused}");
             }
             let _ = write!(
                 text,
@@ -115,6 +118,10 @@ impl Report {
         }
         if self.overwritten > 0 {
             let _ = write!(text, "; {} constants overwritten", self.overwritten);
+        }
+        for versioned in &self.versioned {
+            let Versioned { what, why } = versioned;
+            let _ = write!(text, "\n  {what}: old callers keep the old one: {why}");
         }
         for kept in &self.kept {
             let _ = write!(

@@ -1,7 +1,7 @@
 //! One edit after the other, until the program ends.
 
 use super::build::{self, Build};
-use super::changes::Changes;
+use super::changes::{Changes, key};
 use super::crates::{self, Crate};
 use super::link;
 use super::link::plan::{Piece, Sources};
@@ -9,13 +9,14 @@ use super::names::Names;
 use super::object::Object;
 use super::pool::Pool;
 use super::process::{self, Agent};
-use super::report::{self, Latency, Refused, Report, milliseconds};
+use super::report::{self, Latency, Report, Versioned, milliseconds};
 use super::units::{self, Objects, Units};
 use super::watch::{Touched, Watch};
 use super::{agent_file, replay};
 use crate::args::Run;
+use cargo_midair::run::gate;
 use midair::reload::protocol::{Bytes, Load, Swap};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
@@ -91,6 +92,8 @@ impl Drop for Folder {
 struct Session {
     crates: Vec<Crate>,
     names: Names,
+    /// The types of what runs.
+    types: gate::Running,
     pool: Pool,
     agent: Agent,
     watch: Watch,
@@ -152,9 +155,14 @@ impl Session {
             agent.prepare(main)?;
         }
         report::say(args.json(), &format!("watching {} crates", crates.len()));
+        let mut types = gate::Running::new();
+        for unit in crates.iter().flat_map(|one| one.units.running.values()) {
+            types.add(Arc::clone(&unit.types));
+        }
         Ok(Self {
             crates,
             names,
+            types,
             pool: Pool::new(build.libraries.clone()),
             agent,
             watch,
@@ -262,24 +270,22 @@ impl Session {
         let begun = Instant::now();
         let mut newest: Vec<(usize, Objects)> = Vec::new();
         let mut changes = Changes::default();
+        let mut types = Vec::new();
         for n in rebuilt {
             let units = &self.crates[*n].units;
             let objects = units.newest()?;
             let old = units::only_in(&units.running, &objects);
             let new = units::only_in(&objects, &units.running);
             changes.add(&old, &new, &self.names);
+            types.extend(new.iter().map(|unit| Arc::clone(&unit.types)));
             newest.push((*n, objects));
         }
         latency.diff = milliseconds(begun.elapsed());
+        let begun = Instant::now();
+        self.ask_gate(&types, &mut changes)?;
+        latency.gate = milliseconds(begun.elapsed());
         let mut report = Report {
-            refused: changes
-                .refused
-                .iter()
-                .map(|(name, why)| Refused {
-                    what: report::path(name),
-                    why: why.clone(),
-                })
-                .collect(),
+            refused: changes.refused.clone(),
             kept: changes.kept.iter().map(|name| report::path(name)).collect(),
             ..Report::default()
         };
@@ -292,8 +298,37 @@ impl Session {
         for (n, objects) in newest {
             self.crates[n].units.running = objects;
         }
+        types.into_iter().for_each(|types| self.types.add(types));
         self.stale.clear();
         Ok(report)
+    }
+
+    /// Asks the gate which functions old callers may be led to.
+    fn ask_gate(&self, new: &[Arc<gate::Object>], changes: &mut Changes) -> Result<(), String> {
+        let changed = changes.functions.iter().map(|function| {
+            let name = function.object.symbol_name(function.symbol);
+            gate::Changed {
+                old: name,
+                new: name,
+                moved: function.is_moved,
+            }
+        });
+        let changed: Vec<gate::Changed<'_>> = changed.collect();
+        let outcome = gate::compare(&self.types, new, &changed).map_err(|e| e.to_string())?;
+        if !outcome.refusals.is_empty() {
+            // It has better words for what was noticed without it.
+            changes.refused = outcome
+                .refusals
+                .iter()
+                .map(|refusal| refusal.to_string())
+                .collect();
+        }
+        for (function, verdict) in changes.functions.iter_mut().zip(outcome.verdicts) {
+            if let gate::Verdict::Versioned { reason } = verdict {
+                function.versioned = Some(reason.to_string());
+            }
+        }
+        Ok(())
     }
 
     fn apply(
@@ -318,10 +353,19 @@ impl Session {
         let others = others.filter(|(n, _)| newest.iter().all(|(newer, _)| newer != n));
         let objects: Vec<Arc<Object>> = rebuilt
             .chain(others.map(|(_, other)| &other.units.running))
-            .flat_map(|objects| objects.values().map(|(_, object)| Arc::clone(object)))
+            .flat_map(|objects| objects.values().map(|unit| Arc::clone(&unit.object)))
+            .collect();
+        let versioned = changes
+            .functions
+            .iter()
+            .filter(|function| function.versioned.is_some());
+        let newer: HashSet<(String, String)> = versioned
+            .map(|function| key(&function.object, function.symbol))
+            .map(|(file, name)| (file.to_owned(), name.to_owned()))
             .collect();
         let mut sources = Sources {
             names: &self.names,
+            newer: &newer,
             pool: &mut self.pool,
             objects: &objects,
         };
@@ -339,6 +383,14 @@ impl Session {
             ..Load::default()
         };
         for function in &changes.functions {
+            let name = report::path(function.object.symbol_name(function.symbol));
+            if let Some(why) = &function.versioned {
+                report.versioned.push(Versioned {
+                    what: name,
+                    why: why.clone(),
+                });
+                continue;
+            }
             let symbol = &function.object.symbols[function.symbol];
             let section = image.address(&function.object, function.section);
             let replacement = section.ok_or("a changed function is missing in the image")?;
@@ -351,7 +403,7 @@ impl Session {
             } else {
                 &mut report.redirected
             };
-            names.push(report::path(function.object.symbol_name(function.symbol)));
+            names.push(name);
         }
         for constant in &changes.constants {
             let linked = image.linked(&constant.piece);
@@ -375,7 +427,11 @@ impl Session {
         self.reserve = image.reserve();
         let new: Vec<_> = image
             .named()
-            .filter(|(object, symbol, _)| self.names.find(object, *symbol).is_none())
+            .filter(|(object, symbol, _)| {
+                let (file, name) = key(object, *symbol);
+                newer.contains(&(file.to_owned(), name.to_owned()))
+                    || self.names.find(object, *symbol).is_none()
+            })
             .map(|(object, symbol, place)| (Arc::clone(object), symbol, place))
             .collect();
         for (object, symbol, place) in new {

@@ -6,13 +6,35 @@
 //! that no inode is given to another file.
 
 use super::object::Object;
+use cargo_midair::run::gate;
 use std::collections::{BTreeMap, HashSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A crate's objects by their file names, each with its inode.
-pub(crate) type Objects = BTreeMap<String, (u64, Arc<Object>)>;
+/// A crate's objects by their file names.
+pub(crate) type Objects = BTreeMap<String, Unit>;
+
+/// One object.
+#[derive(Clone)]
+pub(crate) struct Unit {
+    inode: u64,
+    pub(crate) object: Arc<Object>,
+    /// Its types.
+    pub(crate) types: Arc<gate::Object>,
+}
+
+impl Unit {
+    fn open(path: &Path, inode: u64) -> Result<Self, String> {
+        let object = Object::open(path)?;
+        let types = gate::Object::read(path, object.mapping()).map_err(|e| e.to_string())?;
+        Ok(Self {
+            inode,
+            object: Arc::new(object),
+            types: Arc::new(types),
+        })
+    }
+}
 
 /// The objects of one crate.
 pub(crate) struct Units {
@@ -74,23 +96,21 @@ impl Units {
                 .metadata()
                 .map_err(|e| format!("{}: {e}", path.display()))?;
             let inode = metadata.ino();
-            let object = match self.running.get(&name) {
-                Some((same, object)) if *same == inode => Arc::clone(object),
-                _ => Arc::new(Object::open(&path)?),
+            let unit = match self.running.get(&name) {
+                Some(same) if same.inode == inode => same.clone(),
+                _ => Unit::open(&path, inode)?,
             };
-            objects.insert(name, (inode, object));
+            objects.insert(name, unit);
         }
         Ok(objects)
     }
 }
 
 /// The objects that are in the one but not in the other.
-pub(crate) fn only_in(one: &Objects, other: &Objects) -> Vec<Arc<Object>> {
-    let is_new = |(name, (inode, _)): &(&String, &(u64, _))| {
-        other.get(*name).is_none_or(|(other, _)| other != inode)
-    };
-    let objects = one.iter().filter(is_new);
-    objects.map(|(_, (_, object))| Arc::clone(object)).collect()
+pub(crate) fn only_in<'a>(one: &'a Objects, other: &Objects) -> Vec<&'a Unit> {
+    let is_new =
+        |(name, unit): &(&String, &Unit)| other.get(*name).is_none_or(|o| o.inode != unit.inode);
+    one.iter().filter(is_new).map(|(_, unit)| unit).collect()
 }
 
 /// The objects in the folder of the newest finished build.

@@ -3,12 +3,13 @@
 //! Starting from the changed functions: whatever they refer to that the process
 //! does not have is taken in, and what that refers to, and so on.
 
+use crate::run::changes::key;
 use crate::run::names::{Names, Place};
 use crate::run::object::reference::Reference;
 use crate::run::object::{Kind, Object, Relocation};
 use crate::run::pool::Pool;
 use object::elf;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A section of an object that becomes part of the image.
@@ -59,6 +60,9 @@ pub(crate) struct Plan {
 /// Where things are found.
 pub(crate) struct Sources<'a> {
     pub(crate) names: &'a Names,
+    /// What the process has under these names is not what is meant: for local
+    /// symbols with their file.
+    pub(crate) newer: &'a HashSet<(String, String)>,
     pub(crate) pool: &'a mut Pool,
     /// The objects of the newest builds.
     pub(crate) objects: &'a [Arc<Object>],
@@ -147,7 +151,10 @@ impl Plan {
         symbol: usize,
         sources: &mut Sources<'_>,
     ) -> Result<Base, String> {
-        if let Some(place) = sources.names.find(object, symbol) {
+        let (file, name) = key(object, symbol);
+        let is_newer = !sources.newer.is_empty()
+            && sources.newer.contains(&(file.to_owned(), name.to_owned()));
+        if let Some(place) = sources.names.find(object, symbol).filter(|_| !is_newer) {
             return Ok(match place {
                 Place::At(at) => Base::At(at),
                 Place::Thread(at) => Base::Thread(at),

@@ -67,7 +67,6 @@ pub(crate) struct Symbol {
     /// It stands for its section, or for a place that has no name outside.
     pub(crate) is_private: bool,
     pub(crate) is_function: bool,
-    pub(crate) is_thread_local: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -173,7 +172,6 @@ impl Object {
                 is_weak: symbol.st_bind() == elf::STB_WEAK,
                 is_private,
                 is_function: symbol.st_type() == elf::STT_FUNC,
-                is_thread_local: symbol.st_type() == elf::STT_TLS,
             });
         }
         Ok(Self {
@@ -184,6 +182,11 @@ impl Object {
             sections,
             symbols,
         })
+    }
+
+    /// The same bytes, for who reads their debug information.
+    pub(crate) fn mapping(&self) -> Arc<Mmap> {
+        Arc::clone(&self.bytes)
     }
 
     /// The whole file.
@@ -215,19 +218,6 @@ impl Object {
             symbol: entry.r_sym(Le, false) as usize,
             addend: entry.r_addend(Le),
         })
-    }
-
-    /// Functions with names, each with its section.
-    pub(crate) fn functions(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        self.symbols
-            .iter()
-            .enumerate()
-            .filter_map(|(index, symbol)| {
-                let section = symbol.section?;
-                let is_text = self.sections.get(section)?.kind == Kind::Text;
-                let is_one = is_text && symbol.is_function && !symbol.is_private;
-                (is_one && symbol.value == 0).then_some((index, section))
-            })
     }
 
     /// The section of this name, if there is one.
@@ -262,7 +252,6 @@ impl Symbol {
             is_weak: true,
             is_private: false,
             is_function: false,
-            is_thread_local: false,
         }
     }
 }
