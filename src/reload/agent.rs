@@ -1,6 +1,7 @@
 //! A thread that does what `cargo midair run` asks for.
 
 use super::area::Area;
+use super::caches;
 use super::image::{self, Image};
 use super::protocol::{self, Answer, Hello, Load, Loaded, Request, SOCKET, VERSION};
 use super::reserve;
@@ -190,6 +191,10 @@ impl Agent {
             _ => String::new(),
         };
         self.images.extend(loaded);
+        for cache in &load.caches {
+            // SAFETY: found by its name in the executable.
+            unsafe { caches::reset(cache) };
+        }
         Ok(Loaded {
             load_nanoseconds,
             swap_nanoseconds: begun.elapsed().as_nanos() as u64,

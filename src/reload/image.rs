@@ -4,15 +4,23 @@
 //! of it as of any library. It takes the address of the first segment for a wish,
 //! which is fulfilled where nothing is mapped. Where it is not (another C
 //! library), the segments are mapped here, and only unwinders are told.
+//!
+//! A library that is where its file says has a slide of zero, which the standard
+//! library takes for the sign of a static executable. So the image is rebased:
+//! afterwards its file, its headers in memory and the dynamic linker's entry say
+//! that it is one that begins at zero and was loaded where it is.
 
 use super::area::Area;
 use crate::memory::layout::page_size;
 #[cfg(target_arch = "x86_64")]
 use crate::memory::unwinder;
+use crate::memory::write::Writer;
 use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_GNU_EH_FRAME, PT_LOAD};
 use goblin::elf64::{header::Header, program_header::ProgramHeader};
+use region::Protection;
 use std::ffi::{CStr, CString, c_void};
 use std::io;
+use std::os::unix::fs::FileExt;
 
 /// A loaded image.
 pub(super) enum Image {
@@ -27,7 +35,10 @@ pub(super) fn load(area: &Area, file: &str, at: usize, len: usize) -> io::Result
     let path = CString::new(file).map_err(io::Error::other)?;
     area.vacate(at, len);
     match by_linker(&path, at) {
-        Ok(handle) => Ok(Image::Listed(handle)),
+        Ok(handle) => {
+            rebase(handle, file, at)?;
+            Ok(Image::Listed(handle))
+        }
         Err(why) => {
             area.occupy(at, len)?;
             by_hand(&std::fs::read(file)?, at, len)?;
@@ -68,6 +79,51 @@ fn by_linker(path: &CStr, at: usize) -> Result<*mut c_void, String> {
         Some(base) => format!("the dynamic linker put it at {base:#x} instead of {at:#x}"),
         None => "the dynamic linker does not list it".to_owned(),
     })
+}
+
+/// The beginning of the dynamic linker's entry of a library.
+#[repr(C)]
+struct Entry {
+    /// What is added to addresses in the file.
+    slide: usize,
+}
+
+/// Makes a library that is where its file says one that begins at zero. The
+/// dynamic section stays: its addresses were taken over by now.
+fn rebase(handle: *mut c_void, file: &str, at: usize) -> io::Result<()> {
+    // SAFETY: the file is mapped from its beginning at `at`: `by_linker` has looked.
+    let head = unsafe { &*(at as *const Header) };
+    let headers_at = at + head.e_phoff as usize;
+    // SAFETY: as above; headers are in the first page.
+    let headers = unsafe {
+        std::slice::from_raw_parts(headers_at as *const ProgramHeader, head.e_phnum.into())
+    };
+    let mut rebased = Vec::new();
+    for header in headers {
+        let mut header = *header;
+        header.p_vaddr = header.p_vaddr.wrapping_sub(at as u64);
+        header.p_paddr = header.p_vaddr;
+        // SAFETY: a structure of numbers without padding.
+        let bytes = unsafe {
+            std::slice::from_raw_parts((&raw const header).cast::<u8>(), size_of_val(&header))
+        };
+        rebased.extend(bytes);
+    }
+    let mut entry: *mut Entry = std::ptr::null_mut();
+    // SAFETY: `handle` is `dlopen`'s, and there is room for a pointer.
+    let found = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut entry).cast()) };
+    if found != 0 || entry.is_null() {
+        return Err(io::Error::other("the dynamic linker has no entry of it"));
+    }
+    let on_disk = std::fs::OpenOptions::new().write(true).open(file)?;
+    on_disk.write_all_at(&rebased, head.e_phoff)?;
+    // The page is the file's as long as nobody has written to it, but that is not
+    // promised.
+    // SAFETY: the headers of our image, which the dynamic linker keeps no copies of.
+    unsafe { Writer::new().bytes(headers_at, &rebased, Protection::READ) }?;
+    // SAFETY: the entry is the dynamic linker's and begins with this field.
+    unsafe { (*entry).slide = at };
+    Ok(())
 }
 
 /// Where the dynamic linker has put the first segment of the library that was

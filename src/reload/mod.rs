@@ -4,6 +4,7 @@
 //! - [`protocol`]: what `cargo midair run` and the agent say to each other.
 //! - `agent`: a thread that answers.
 //! - `area`: address space in reach of the executable, kept for images.
+//! - `caches`: what the program remembers of its modules is forgotten.
 //! - `image`: an image is loaded at the address that it was linked to.
 //! - `reserve`: thread-local memory for thread-locals that come later.
 //! - `swaps`: the patches of a reload, changed in one transaction.
@@ -13,6 +14,7 @@
 
 mod agent;
 mod area;
+mod caches;
 mod image;
 pub mod protocol;
 mod reserve;

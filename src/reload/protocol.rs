@@ -9,7 +9,7 @@
 use std::io::{self, Read, Write};
 
 /// Changes whenever a message does.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 /// The environment variable that tells the agent its socket: the number of an
 /// inherited descriptor.
 pub const SOCKET: &str = "MIDAIR_AGENT_SOCKET";
@@ -57,6 +57,8 @@ pub struct Load {
     pub swaps: Vec<Swap>,
     /// What is overwritten, just before that.
     pub writes: Vec<Bytes>,
+    /// What is overwritten afterwards, if it can be had.
+    pub caches: Vec<Guarded>,
 }
 
 /// A function and its replacement.
@@ -75,6 +77,15 @@ pub struct Bytes {
     pub address: u64,
     /// What is to stand there.
     pub bytes: Vec<u8>,
+}
+
+/// Bytes that belong to whoever holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guarded {
+    /// The address of a `std::sync::Mutex<()>`.
+    pub lock: u64,
+    /// What is to stand there.
+    pub bytes: Bytes,
 }
 
 /// What the agent answers.
@@ -232,6 +243,20 @@ impl Message for Bytes {
     }
 }
 
+impl Message for Guarded {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.lock.put(bytes);
+        self.bytes.put(bytes);
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            lock: u64::get(fields)?,
+            bytes: Bytes::get(fields)?,
+        })
+    }
+}
+
 impl Message for Hello {
     fn put(&self, bytes: &mut Vec<u8>) {
         self.version.put(bytes);
@@ -259,6 +284,7 @@ impl Message for Load {
         self.len.put(bytes);
         self.swaps.put(bytes);
         self.writes.put(bytes);
+        self.caches.put(bytes);
     }
 
     fn get(fields: &mut Fields<'_>) -> Option<Self> {
@@ -268,6 +294,7 @@ impl Message for Load {
             len: u64::get(fields)?,
             swaps: Vec::get(fields)?,
             writes: Vec::get(fields)?,
+            caches: Vec::get(fields)?,
         })
     }
 }
@@ -372,6 +399,13 @@ mod tests {
             writes: vec![Bytes {
                 address: 3,
                 bytes: vec![4, 5],
+            }],
+            caches: vec![Guarded {
+                lock: 6,
+                bytes: Bytes {
+                    address: 7,
+                    bytes: vec![8],
+                },
             }],
         };
         vec![

@@ -6,6 +6,7 @@
 
 use super::object::{Object, Symbol};
 use memmap2::Mmap;
+use midair::reload::protocol::{Bytes, Guarded};
 use object::LittleEndian as Le;
 use object::elf;
 use object::read::elf::{FileHeader as _, ProgramHeader as _, Sym as _};
@@ -29,8 +30,16 @@ struct Known {
     is_local: bool,
 }
 
+/// How the standard library calls what it remembers of modules, and the lock that
+/// guards it.
+const MODULES: &str = "backtrace_rs9symbolize5gimli";
+const MODULES_END: &str = "11with_global14MAPPINGS_CACHE";
+const LOCK_END: &str = "3sys9backtrace4lock4LOCK";
+
 /// All of them.
 pub(crate) struct Names {
+    /// What has to be forgotten when an image is loaded.
+    pub(crate) caches: Vec<Guarded>,
     known: HashMap<String, Vec<Known>>,
     files: HashMap<String, u32>,
 }
@@ -64,10 +73,12 @@ impl Names {
             ));
         }
         let mut names = Self {
+            caches: Vec::new(),
             known: HashMap::with_capacity(symtab.len()),
             files: HashMap::new(),
         };
         let mut current = 0;
+        let (mut cache, mut lock) = (None, None);
         for symbol in symtab.symbols() {
             let Ok(name) = symbol.name(Le, symtab.strings()) else {
                 continue;
@@ -85,6 +96,11 @@ impl Names {
                 continue;
             }
             let value = symbol.st_value(Le);
+            if name.ends_with(MODULES_END) && name.contains(MODULES) {
+                cache = first_value(segments, &data, value, symbol.st_size(Le));
+            } else if name.ends_with(LOCK_END) && symbol.st_size(Le) == 8 {
+                lock = Some(value.wrapping_add(slide));
+            }
             let place = match symbol.st_type() {
                 elf::STT_TLS => Place::Thread(value.wrapping_sub(thread_end) as i64),
                 _ => Place::At(value.wrapping_add(slide)),
@@ -103,6 +119,11 @@ impl Names {
                     file: current,
                     is_local,
                 });
+        }
+        if let (Some((at, bytes)), Some(lock)) = (cache, lock) {
+            let address = at.wrapping_add(slide);
+            let bytes = Bytes { address, bytes };
+            names.caches.push(Guarded { lock, bytes });
         }
         Ok(names)
     }
@@ -171,4 +192,17 @@ impl Names {
         let name = object.symbol_name(symbol).to_owned();
         self.known.entry(name).or_default().insert(0, known);
     }
+}
+
+/// The bytes of a file's data at `at`, with that address.
+fn first_value(
+    segments: &[elf::ProgramHeader64<Le>],
+    data: &[u8],
+    at: u64,
+    len: u64,
+) -> Option<(u64, Vec<u8>)> {
+    segments.iter().find_map(|segment| {
+        let found = segment.data_range(Le, data, at, len).ok()??;
+        Some((at, found.to_vec()))
+    })
 }

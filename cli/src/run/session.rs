@@ -380,6 +380,7 @@ impl Session {
                 .to_owned(),
             address: image.at,
             len: image.len,
+            caches: self.names.caches.clone(),
             ..Load::default()
         };
         for function in &changes.functions {

@@ -312,3 +312,49 @@ fn a_new_line_moves_functions_and_changes_none() {
     assert_eq!(program.ask("panic"), "true app/src/code.rs:103:5");
     assert_eq!(program.end(), 0);
 }
+
+#[test]
+fn another_signature_for_new_callers() {
+    let mut program = Program::start();
+    let text = program.workspace.replaced(
+        CODE,
+        "fn private(n: u32) -> u32 {",
+        "fn private(n: u64, m: u64) -> u64 {",
+    );
+    let text = text
+        .replace("    n + 1\n", "    n * m\n")
+        .replace("private(1).to_string()", "private(6, 7).to_string()");
+    program.workspace.write(CODE, &text);
+    let report = program.report();
+    assert_eq!(program.ask("private"), "42", "{report:#}");
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn other_captures_for_new_closures() {
+    let mut program = Program::start();
+    let text = program
+        .workspace
+        .replaced(CODE, "let offset = 1000;", "let offset = 1000_u64;");
+    let text = text.replace("move |n| n + offset", "move |n| n + offset as u32 + 1");
+    program.workspace.write(CODE, &text);
+    let report = program.report();
+    // It was made before and has what it was made with.
+    assert_eq!(program.ask("closure"), "1001", "{report:#}");
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn another_suspend_point_for_new_futures() {
+    let mut program = Program::start();
+    assert_eq!(program.ask("poll"), "Pending");
+    let report = program.edit(
+        "app/src/later.rs",
+        "    until(open).await;\n    base + 1",
+        "    let more = vec![1, 2, 3];\n    until(open.clone()).await;\n    until(open).await;\n    base + more.len() as u32",
+    );
+    program.ask("open");
+    assert_eq!(program.ask("poll"), "Ready(41)", "{report:#}");
+    assert_eq!(program.ask("fresh"), "Ready(43)", "{report:#}");
+    assert_eq!(program.end(), 0);
+}

@@ -19,6 +19,62 @@ fn code_that_does_not_compile() {
     assert_eq!(program.end(), 0);
 }
 
+/// An edit of which nothing is applied, and what its reason says.
+fn refused(edit: (&str, &str, &str), words: &[&str]) {
+    let mut program = Program::start();
+    let report = program.edit(edit.0, edit.1, edit.2);
+    let reasons = report["refused"].to_string();
+    for word in words {
+        assert!(reasons.contains(word), "{word:?} in {report:#}");
+    }
+    assert_eq!(program.ask("private"), "2");
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn another_layout_of_a_type_that_lives() {
+    let mut program = Program::start();
+    let text = program
+        .workspace
+        .replaced(CODE, "struct Square(u32);", "struct Square(u64);");
+    let text = text.replace("self.0 * self.0", "(self.0 * self.0) as u32");
+    program.workspace.write(CODE, &text);
+    let report = program.report();
+    assert!(
+        report["refused"].to_string().contains("Square"),
+        "{report:#}"
+    );
+    assert_eq!(program.ask("dyn"), "9");
+    // What runs is still compared with the sources.
+    let text = text
+        .replace("Square(u64)", "Square(u32)")
+        .replace("(self.0 * self.0) as u32", "self.0 * 5");
+    program.workspace.write(CODE, &text);
+    program.report();
+    assert_eq!(program.ask("dyn"), "15");
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn another_type_of_a_static() {
+    let edit = (
+        CODE,
+        "TABLE: [u32; 3] = [1, 2, 3]",
+        "TABLE: [u32; 4] = [1, 2, 3, 4]",
+    );
+    refused(edit, &["TABLE"]);
+}
+
+#[test]
+fn another_order_of_the_methods_of_a_trait() {
+    let edit = (
+        CODE,
+        "    fn area(&self) -> u32;\n",
+        "    fn first(&self) -> u32 {\n        self.area()\n    }\n\n    fn area(&self) -> u32;\n",
+    );
+    refused(edit, &["Shape"]);
+}
+
 /// What is said of a workspace with this profile.
 fn refusal(profile: &str) -> String {
     let workspace = Workspace::fresh();

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 /// Where everything is.
 pub(crate) struct Resolver<'a> {
     pub(crate) plan: &'a Plan,
+    /// The address of the image.
+    pub(crate) start: u64,
     /// The address of each piece; of a thread-local one, its distance from the
     /// thread pointer.
     pub(crate) pieces: Vec<u64>,

@@ -1,6 +1,8 @@
 //! What debuggers and backtraces need: the debug information of the units that
 //! the image's functions are from.
 //!
+//! Addresses count from the start of the image.
+//!
 //! A unit's sections are taken whole. Functions of it that are not in the image
 //! get the address zero, as linkers do with functions that they drop.
 
@@ -60,7 +62,7 @@ pub(crate) fn sections(plan: &Plan, resolver: &Resolver<'_>, names: &Names) -> S
                 let value = match start {
                     Some(start) => *start as u64 + symbol.value,
                     None => match address(object, section, &relocation, plan, resolver, names) {
-                        Some(address) => address,
+                        Some(address) => address.wrapping_sub(resolver.start),
                         None => nowhere.wrapping_sub(relocation.addend as u64),
                     },
                 };

@@ -1,5 +1,10 @@
 //! An image as an ELF file: a shared library without imports and exports, linked
 //! to its address, with symbols and debug information.
+//!
+//! What the dynamic linker reads (segments and the dynamic section) has the
+//! addresses in memory, for it takes the first one for where to put the file. All
+//! else counts from the start of the image, as in any library; the agent changes
+//! the segments to that once the file is loaded.
 
 use super::apply::{Resolver, fill};
 use super::debug::Sections;
@@ -62,19 +67,15 @@ pub(crate) fn write(
         put(&mut bytes, 64 + 56 * number as u64, bytes_of(segment));
     }
     let mut sections = SectionTable::new();
-    let text = sections.allocated(".text", layout.code.clone(), at, elf::SHF_EXECINSTR);
+    let text = sections.allocated(".text", layout.code.clone(), elf::SHF_EXECINSTR);
     let read = layout.table..layout.frames;
-    sections.allocated(".rodata", read, at, NONE);
+    sections.allocated(".rodata", read, NONE);
     let frames_end = layout.frames + frames.bytes.len() as u64;
-    sections.allocated(".eh_frame", layout.frames..frames_end, at, NONE);
-    sections.allocated(
-        ".eh_frame_hdr",
-        layout.frames_table..layout.read.end,
-        at,
-        NONE,
-    );
+    sections.allocated(".eh_frame", layout.frames..frames_end, NONE);
+    sections.allocated(".eh_frame_hdr", layout.frames_table..layout.read.end, NONE);
     let data = layout.data.start + DYNAMIC..layout.zeroed;
-    sections.allocated(".data", data, at, elf::SHF_WRITE);
+    sections.allocated(".data", data, elf::SHF_WRITE);
+    sections.dynamic(layout.data.start);
     let (symbols, strings) = symbols(plan, resolver, text);
     let symbols_at = append(&mut bytes, 8, &symbols);
     let strings_at = append(&mut bytes, 1, &strings);
@@ -247,7 +248,7 @@ fn symbols(plan: &Plan, resolver: &Resolver<'_>, text: u16) -> (Vec<u8>, Vec<u8>
                 st_info: elf::SymbolInfo::new(elf::STB_LOCAL, kind),
                 st_other: elf::STV_DEFAULT.into(),
                 st_shndx: U16::new(Le, section),
-                st_value: U64::new(Le, resolver.pieces[number] + found.value),
+                st_value: U64::new(Le, resolver.pieces[number] + found.value - resolver.start),
                 st_size: U64::new(Le, found.size),
             }));
         }
@@ -301,7 +302,6 @@ impl SectionTable {
         &mut self,
         name: &str,
         range: std::ops::Range<u64>,
-        at: u64,
         flags: elf::SectionFlags,
     ) -> u16 {
         let len = range.end - range.start;
@@ -309,10 +309,16 @@ impl SectionTable {
             name,
             elf::SHT_PROGBITS,
             flags | elf::SHF_ALLOC,
-            at + range.start,
+            range.start,
             range.start,
             len,
         )
+    }
+
+    /// By this debuggers see where the image is, also before it is rebased.
+    fn dynamic(&mut self, at: u64) {
+        let flags = elf::SHF_ALLOC | elf::SHF_WRITE;
+        self.add(".dynamic", elf::SHT_DYNAMIC, flags, at, at, DYNAMIC);
     }
 
     fn symbols(&mut self, at: u64, len: usize, strings_at: u64, strings_len: usize) {

@@ -89,6 +89,7 @@ pub(crate) fn link(
         .collect();
     let resolver = Resolver {
         plan: &plan,
+        start: at,
         pieces: addresses.clone(),
         is_thread_local,
         dynamic,
