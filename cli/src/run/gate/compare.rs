@@ -325,7 +325,7 @@ impl<'a> Comparison<'a> {
             let others = || units.old.iter().copied();
             for (&hash, types) in new.by_path() {
                 let here = |old: &&'a Unit| old.by_path().contains_key(&hash);
-                let old = own.filter(|old| here(&old));
+                let old = own.filter(here);
                 let Some(old) = old.or_else(|| others().find(|old| here(old))) else {
                     continue;
                 };
