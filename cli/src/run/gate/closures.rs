@@ -153,8 +153,7 @@ fn shapes(side: &Side<'_>, hashes: &BTreeSet<u64>) -> HashMap<Vec<u8>, Shapes> {
                     .filter(|p| p.role == Role::Parameter)
                 {
                     // Not the closure itself: it has the number in its name.
-                    let ty = part.of.and_then(|at| unit.type_at(at));
-                    let name = ty.map_or(&[][..], |id| unit.text(unit.ty(id).name));
+                    let name = part.of.map_or(&[][..], |id| unit.text(unit.ty(id).name));
                     if memchr::memmem::find(name, b"_env#").is_none() {
                         push_type(side, unit, part.of, &mut shape);
                     }
@@ -173,7 +172,7 @@ fn shapes(side: &Side<'_>, hashes: &BTreeSet<u64>) -> HashMap<Vec<u8>, Shapes> {
             }
             let mut arguments = unit.parts(declared.parts);
             let own = arguments.find(|part| part.role == Role::Argument);
-            let own = own.and_then(|part| unit.type_at(part.of?));
+            let own = own.and_then(|part| part.of);
             let Some(own) = own.map(|id| unit.ty(id)) else {
                 continue;
             };
@@ -240,9 +239,9 @@ fn without_number(name: &[u8]) -> Vec<u8> {
     out
 }
 
-fn push_type(side: &Side<'_>, unit: &Unit, at: Option<u32>, out: &mut Vec<u8>) {
+fn push_type(side: &Side<'_>, unit: &Unit, of: Option<TypeId>, out: &mut Vec<u8>) {
     out.push(b' ');
-    if let Some(id) = at.and_then(|at| unit.type_at(at)) {
+    if let Some(id) = of {
         out.extend_from_slice(&side.type_path(unit, id));
     }
 }
@@ -253,9 +252,7 @@ fn describe(side: &Side<'_>, unit: &Unit, parts: Parts, out: &mut Vec<u8>, depth
         out.extend_from_slice(format!("; {role:?} {value:?} {} ", part.offset).as_bytes());
         out.extend_from_slice(unit.text(part.name));
         // A state's path has the closure's number in it.
-        let state = (*role == Role::Variant)
-            .then(|| part.of.and_then(|at| unit.type_at(at)))
-            .flatten();
+        let state = (*role == Role::Variant).then_some(part.of).flatten();
         match state {
             Some(id) if depth == 0 => describe(side, unit, unit.ty(id).parts, out, 1),
             _ => push_type(side, unit, part.of, out),
