@@ -30,6 +30,8 @@ pub(super) struct Family {
     pub(super) old: usize,
     /// How many there are.
     pub(super) new: usize,
+    /// They are the same but for their code.
+    pub(super) alike: bool,
 }
 
 /// What can be known of a closure but for its code, by its number.
@@ -44,12 +46,15 @@ impl Closures {
         let mut families: HashMap<Vec<u8>, Family> = HashMap::new();
         let mut hashes = BTreeSet::new();
         for (_, Located { unit, function }) in changed {
-            let Some((scope, number)) = closure(unit, function) else {
+            let Some(own) = closure(unit, function) else {
                 continue;
             };
-            let family = families.entry(scope_path(new, unit, scope)).or_default();
-            family.numbers.insert(number);
-            hashes.insert(unit.scopes[scope as usize].hash);
+            // If one inside of another changed, so did the other one.
+            for (scope, number) in std::iter::once(own).chain(around(unit, own.0)) {
+                let family = families.entry(scope_path(new, unit, scope)).or_default();
+                family.numbers.insert(number);
+                hashes.insert(unit.scopes[scope as usize].hash);
+            }
         }
         if families.is_empty() {
             return Self::default();
@@ -61,10 +66,11 @@ impl Closures {
             let before = before.get(path).unwrap_or(&none);
             let after = after.get(path).unwrap_or(&none);
             (family.old, family.new) = (before.len(), after.len());
+            family.alike = before == after;
             // Kept, unless two that changed look the same.
             let mut seen = BTreeSet::new();
             let changed = family.numbers.iter().map(|number| after.get(number));
-            before != after || !changed.into_iter().all(|shape| seen.insert(shape))
+            !family.alike || !changed.into_iter().all(|shape| seen.insert(shape))
         });
         Self { families }
     }
@@ -85,13 +91,9 @@ impl Closures {
         if self.families.is_empty() {
             return None;
         }
-        let own = scope.map(|scope| (scope, name));
-        let around = ancestors(unit, scope).filter_map(|scope| {
-            let scope = &unit.scopes[scope as usize];
-            Some((scope.parent?, unit.text(scope.name)))
-        });
-        own.into_iter().chain(around).find_map(|(scope, name)| {
-            let number = number_of(name)?;
+        let own = scope.and_then(|scope| Some((scope, number_of(name)?)));
+        let around = scope.into_iter().flat_map(|scope| around(unit, scope));
+        own.into_iter().chain(around).find_map(|(scope, number)| {
             let path = scope_path(side, unit, scope);
             let family = self.families.get(&path)?;
             let renumbered = family.numbers.contains(&number);
@@ -116,6 +118,14 @@ pub(super) fn closure(unit: &Unit, function: &Function) -> Option<(ScopeId, u32)
 fn scope_path(side: &Side<'_>, unit: &Unit, scope: ScopeId) -> Vec<u8> {
     let scope = &unit.scopes[scope as usize];
     side.path(unit, scope.parent, scope.name)
+}
+
+/// The closures around a scope.
+fn around(unit: &Unit, scope: ScopeId) -> impl Iterator<Item = (ScopeId, u32)> {
+    ancestors(unit, Some(scope)).filter_map(|scope| {
+        let scope = &unit.scopes[scope as usize];
+        Some((scope.parent?, number_of(unit.text(scope.name))?))
+    })
 }
 
 /// All closures in scopes of those hashes, by the paths of the scopes.

@@ -480,6 +480,7 @@ fn renumbered(
             function,
             old: family.old,
             new: family.new,
+            alike: family.alike,
         });
     }
     // A generic type whose closure is another one.

@@ -102,6 +102,8 @@ pub(super) struct Parts {
 }
 
 const NONE: u32 = u32::MAX;
+/// How many dimensions an array may have.
+const DEEPEST: usize = 64;
 
 impl Parts {
     pub(super) const EMPTY: Self = Self {
@@ -231,6 +233,18 @@ impl Unit {
             .iter_mut()
             .for_each(|f| resolve(&mut f.returns));
         self.statics.iter_mut().for_each(|s| resolve(&mut s.of));
+        // An array that is of itself exists in damaged files only.
+        for id in 0..self.types.len() {
+            let target = |id: usize| {
+                let ty = &self.types[id];
+                let follows = ty.kind == Kind::Array || ty.name.len == 0;
+                ty.target.filter(|_| follows)
+            };
+            let chain = std::iter::successors(Some(id), |id| Some(target(*id)? as usize));
+            if chain.take(DEEPEST).count() == DEEPEST {
+                self.types[id].target = None;
+            }
+        }
     }
 
     pub(super) fn ty(&self, id: TypeId) -> &Type {
