@@ -10,6 +10,8 @@ mod edit;
 mod functions;
 #[path = "gate/futures.rs"]
 mod futures;
+#[path = "gate/speed.rs"]
+mod speed;
 #[path = "gate/statics.rs"]
 mod statics;
 #[path = "gate/traits.rs"]

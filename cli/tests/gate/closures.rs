@@ -38,7 +38,7 @@ fn two_closures_are_swapped() {
         let path = format!("app::f::{{closure#{number}}}");
         let words = format!(
             "`{path}` may be another closure of `app::f` now, \
-             because more than one of its closures changed"
+             for several that look alike changed"
         );
         edit.versioned(&path, &words);
     }
@@ -202,4 +202,37 @@ fn impls_are_swapped() {
     let runs: Vec<_> = edit.verdicts_named("app::run");
     assert_eq!(runs.len(), 2);
     assert!(runs.iter().all(|verdict| !verdict.is_same()), "{runs:?}");
+}
+
+#[test]
+fn a_closure_that_was_called_by_reference_is_consumed() {
+    // Both capture the same; an old caller would drop what the new one dropped.
+    let source = |body: &str| {
+        format!(
+            "fn run<F: FnOnce() -> usize>(f: F) -> usize {{ f() }} \
+             pub fn f(v: Vec<u8>) -> usize {{ let c = move || {body}; run(c) }}"
+        )
+    };
+    let edit = Edit::with(
+        Mangling::V0,
+        &source("v.len()"),
+        &source("{ let n = v.len(); drop(v); n }"),
+    );
+    edit.versioned(
+        "app::f::{closure#0}",
+        "`app::f::{closure#0}` may be another closure of `app::f` now, \
+         whose closures differ in captures, parameters or kind",
+    );
+}
+
+#[test]
+fn a_nested_closure_goes_with_the_one_that_it_is_in() {
+    let inner = |by: u32| format!("{{ let h = move || x + k + {by}; h() }}");
+    let edit = Edit::with(
+        Mangling::V0,
+        &boxed(&[&inner(1)]),
+        &boxed(&[&inner(2), &inner(1)]),
+    );
+    let path = "app::f::{closure#0}::{closure#0}";
+    assert!(!edit.verdict(path).is_same(), "{}", edit.verdict(path));
 }

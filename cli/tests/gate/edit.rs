@@ -80,6 +80,20 @@ impl Crate {
         objects
     }
 
+    /// Links the objects of a version to an executable, with debug information.
+    pub(crate) fn link(&self, objects: &[PathBuf]) -> PathBuf {
+        let executable = self.folder.join("app");
+        let output = Command::new("cc")
+            .args(["-shared", "-Wl,--unresolved-symbols=ignore-all", "-o"])
+            .arg(&executable)
+            .args(objects)
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        executable
+    }
+
     /// Compiles two versions and asks the gate.
     pub(crate) fn edit(&self, before: &str, after: &str) -> Result<Edit, GateError> {
         let mut running = Running::new();

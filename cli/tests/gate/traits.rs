@@ -1,6 +1,8 @@
 //! Traits, and the tables of trait objects that live.
 
-use crate::edit::Edit;
+use crate::edit::{Crate, Edit};
+use cargo_midair::run::gate::{Object, Running, compare};
+use std::sync::Arc;
 
 /// A trait with an object of it.
 fn object(methods: &str, body: &str, by: u8) -> String {
@@ -77,4 +79,42 @@ fn the_type_behind_a_trait_object_changes() {
         "type `app::S` changed: field `__1: u32` is new, 4 bytes at 4; \
         4 bytes aligned to 4, now 8 bytes aligned to 4",
     ]);
+}
+
+/// Compares new objects with a linked file of the old ones.
+#[track_caller]
+fn linked(before: &str, after: &str, words: &[&str]) {
+    let krate = Crate::new(&[]);
+    let mut running = Running::new();
+    let executable = krate.link(&krate.compile(before));
+    running.add(Arc::new(Object::open(&executable).unwrap()));
+    let new: Vec<_> = krate.compile(after);
+    let new: Vec<_> = new
+        .iter()
+        .map(|path| Arc::new(Object::open(path).unwrap()))
+        .collect();
+    let outcome = compare(&running, &new, &[]).unwrap();
+    let said: Vec<_> = outcome.refusals.iter().map(ToString::to_string).collect();
+    assert_eq!(said, words);
+}
+
+#[test]
+fn what_runs_can_be_a_linked_file() {
+    let before = object(&format!("{ONE} {TWO}"), BODY, 1);
+    linked(&before, &object(&format!("{ONE} {TWO}"), BODY, 2), &[]);
+    linked(
+        &before,
+        &object(&format!("{TWO} {ONE}"), BODY, 1),
+        &["slot 0 of the table of `<app::S as app::T>` is `two`, and was `one`"],
+    );
+    linked(
+        &before,
+        &before
+            .replace("S(u32)", "S(u32, u32)")
+            .replace("S(s)", "S(s, s)"),
+        &[
+            "type `app::S` changed: field `__1: u32` is new, 4 bytes at 4; \
+           4 bytes aligned to 4, now 8 bytes aligned to 4",
+        ],
+    );
 }

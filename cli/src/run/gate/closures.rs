@@ -30,6 +30,8 @@ pub(super) struct Family {
     pub(super) old: usize,
     /// How many there are.
     pub(super) new: usize,
+    /// They are the same but for their code.
+    pub(super) alike: bool,
 }
 
 /// What can be known of a closure but for its code, by its number.
@@ -44,12 +46,15 @@ impl Closures {
         let mut families: HashMap<Vec<u8>, Family> = HashMap::new();
         let mut hashes = BTreeSet::new();
         for (_, Located { unit, function }) in changed {
-            let Some((scope, number)) = closure(unit, function) else {
+            let Some(own) = closure(unit, function) else {
                 continue;
             };
-            let family = families.entry(scope_path(new, unit, scope)).or_default();
-            family.numbers.insert(number);
-            hashes.insert(unit.scopes[scope as usize].hash);
+            // If one inside of another changed, so did the other one.
+            for (scope, number) in std::iter::once(own).chain(around(unit, own.0)) {
+                let family = families.entry(scope_path(new, unit, scope)).or_default();
+                family.numbers.insert(number);
+                hashes.insert(unit.scopes[scope as usize].hash);
+            }
         }
         if families.is_empty() {
             return Self::default();
@@ -61,10 +66,11 @@ impl Closures {
             let before = before.get(path).unwrap_or(&none);
             let after = after.get(path).unwrap_or(&none);
             (family.old, family.new) = (before.len(), after.len());
+            family.alike = before == after;
             // Kept, unless two that changed look the same.
             let mut seen = BTreeSet::new();
             let changed = family.numbers.iter().map(|number| after.get(number));
-            before != after || !changed.into_iter().all(|shape| seen.insert(shape))
+            !family.alike || !changed.into_iter().all(|shape| seen.insert(shape))
         });
         Self { families }
     }
@@ -85,13 +91,9 @@ impl Closures {
         if self.families.is_empty() {
             return None;
         }
-        let own = scope.map(|scope| (scope, name));
-        let around = ancestors(unit, scope).filter_map(|scope| {
-            let scope = &unit.scopes[scope as usize];
-            Some((scope.parent?, unit.text(scope.name)))
-        });
-        own.into_iter().chain(around).find_map(|(scope, name)| {
-            let number = number_of(name)?;
+        let own = scope.and_then(|scope| Some((scope, number_of(name)?)));
+        let around = scope.into_iter().flat_map(|scope| around(unit, scope));
+        own.into_iter().chain(around).find_map(|(scope, number)| {
             let path = scope_path(side, unit, scope);
             let family = self.families.get(&path)?;
             let renumbered = family.numbers.contains(&number);
@@ -116,6 +118,14 @@ pub(super) fn closure(unit: &Unit, function: &Function) -> Option<(ScopeId, u32)
 fn scope_path(side: &Side<'_>, unit: &Unit, scope: ScopeId) -> Vec<u8> {
     let scope = &unit.scopes[scope as usize];
     side.path(unit, scope.parent, scope.name)
+}
+
+/// The closures around a scope.
+fn around(unit: &Unit, scope: ScopeId) -> impl Iterator<Item = (ScopeId, u32)> {
+    ancestors(unit, Some(scope)).filter_map(|scope| {
+        let scope = &unit.scopes[scope as usize];
+        Some((scope.parent?, number_of(unit.text(scope.name))?))
+    })
 }
 
 /// All closures in scopes of those hashes, by the paths of the scopes.
@@ -153,8 +163,7 @@ fn shapes(side: &Side<'_>, hashes: &BTreeSet<u64>) -> HashMap<Vec<u8>, Shapes> {
                     .filter(|p| p.role == Role::Parameter)
                 {
                     // Not the closure itself: it has the number in its name.
-                    let ty = part.of.and_then(|at| unit.type_at(at));
-                    let name = ty.map_or(&[][..], |id| unit.text(unit.ty(id).name));
+                    let name = part.of.map_or(&[][..], |id| unit.text(unit.ty(id).name));
                     if memchr::memmem::find(name, b"_env#").is_none() {
                         push_type(side, unit, part.of, &mut shape);
                     }
@@ -173,7 +182,7 @@ fn shapes(side: &Side<'_>, hashes: &BTreeSet<u64>) -> HashMap<Vec<u8>, Shapes> {
             }
             let mut arguments = unit.parts(declared.parts);
             let own = arguments.find(|part| part.role == Role::Argument);
-            let own = own.and_then(|part| unit.type_at(part.of?));
+            let own = own.and_then(|part| part.of);
             let Some(own) = own.map(|id| unit.ty(id)) else {
                 continue;
             };
@@ -240,9 +249,9 @@ fn without_number(name: &[u8]) -> Vec<u8> {
     out
 }
 
-fn push_type(side: &Side<'_>, unit: &Unit, at: Option<u32>, out: &mut Vec<u8>) {
+fn push_type(side: &Side<'_>, unit: &Unit, of: Option<TypeId>, out: &mut Vec<u8>) {
     out.push(b' ');
-    if let Some(id) = at.and_then(|at| unit.type_at(at)) {
+    if let Some(id) = of {
         out.extend_from_slice(&side.type_path(unit, id));
     }
 }
@@ -253,9 +262,7 @@ fn describe(side: &Side<'_>, unit: &Unit, parts: Parts, out: &mut Vec<u8>, depth
         out.extend_from_slice(format!("; {role:?} {value:?} {} ", part.offset).as_bytes());
         out.extend_from_slice(unit.text(part.name));
         // A state's path has the closure's number in it.
-        let state = (*role == Role::Variant)
-            .then(|| part.of.and_then(|at| unit.type_at(at)))
-            .flatten();
+        let state = (*role == Role::Variant).then_some(part.of).flatten();
         match state {
             Some(id) if depth == 0 => describe(side, unit, unit.ty(id).parts, out, 1),
             _ => push_type(side, unit, part.of, out),

@@ -74,7 +74,7 @@ pub struct Changed<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// One for each function, in their order.
+    /// One for each function, in the functions' order.
     pub verdicts: Vec<Verdict>,
     /// All that does not fit to data that may live, each once. If there is any,
     /// nothing of the edit should be applied.
@@ -152,6 +152,8 @@ pub fn compare(
     comparison.types(&units, &mut refuse);
     statics::compare(&mut comparison, &mut refuse);
     vtables::compare(&comparison, &mut refuse);
+    // Maps have no order, and a message should.
+    refusals.sort_by_cached_key(ToString::to_string);
     Ok(Outcome { verdicts, refusals })
 }
 
@@ -325,7 +327,7 @@ impl<'a> Comparison<'a> {
             let others = || units.old.iter().copied();
             for (&hash, types) in new.by_path() {
                 let here = |old: &&'a Unit| old.by_path().contains_key(&hash);
-                let old = own.filter(|old| here(&old));
+                let old = own.filter(here);
                 let Some(old) = old.or_else(|| others().find(|old| here(old))) else {
                     continue;
                 };
@@ -348,8 +350,7 @@ fn types_of_a_path(
     let mut left = old.to_vec();
     let mut unmatched = Vec::new();
     for &b in new {
-        let same_name =
-            |a: &TypeId| pairs.same_name(Some(pairs.old.ty(*a).at), Some(pairs.new.ty(b).at));
+        let same_name = |a: &TypeId| pairs.same_name(Some(*a), Some(b));
         let named: Vec<TypeId> = left.iter().copied().filter(same_name).collect();
         let fits = named.iter().copied().find(|&a| {
             let node = pairs.node(a, b);
@@ -384,7 +385,7 @@ pub(super) fn refusal(pairs: &mut Pairs<'_>, id: NodeId) -> Option<Refusal> {
         return Some(refusal);
     }
     Some(Refusal::Layout {
-        ty: pairs.new_path(Some(pairs.new.ty(node.new).at)),
+        ty: pairs.new_path(Some(node.new)),
         old,
         new,
         changes: node.difference.changes.clone(),
@@ -479,12 +480,13 @@ fn renumbered(
             function,
             old: family.old,
             new: family.new,
+            alike: family.alike,
         });
     }
     // A generic type whose closure is another one.
     let node = &pairs.nodes[*causes.first()? as usize];
     Some(Reason::Captures {
-        closure: pairs.new_path(Some(pairs.new.ty(node.new).at)),
+        closure: pairs.new_path(Some(node.new)),
         changes: node.difference.changes.clone(),
     })
 }

@@ -36,10 +36,20 @@ impl Difference {
     }
 
     /// A pair that must be compared too.
-    fn edge(&mut self, pairs: &Pairs<'_>, old: Option<u32>, new: Option<u32>, contained: bool) {
-        let old = old.and_then(|at| pairs.old.type_at(at));
-        let new = new.and_then(|at| pairs.new.type_at(at));
-        if let (Some(old), Some(new)) = (old, new) {
+    fn edge(
+        &mut self,
+        pairs: &Pairs<'_>,
+        old: Option<TypeId>,
+        new: Option<TypeId>,
+        contained: bool,
+    ) {
+        let (Some(old), Some(new)) = (old, new) else {
+            return;
+        };
+        let (a, b) = (pairs.old.ty(old), pairs.new.ty(new));
+        // Most fields are numbers, which lead nowhere.
+        let is_number = matches!(b.kind, Kind::Base(_));
+        if !is_number || a.kind != b.kind || a.size != b.size {
             self.edges.push((old, new, contained));
         }
     }
@@ -66,27 +76,26 @@ struct Matched<'p> {
 fn matched<'p>(pairs: &Pairs<'p>, a: &Type, b: &Type, roles: &[Role]) -> Matched<'p> {
     let of = |unit: &'p Unit, ty: &Type| {
         let parts = unit.parts(ty.parts);
-        parts
-            .filter(|p| roles.contains(&p.role))
-            .collect::<Vec<_>>()
+        parts.filter(move |p| roles.contains(&p.role))
     };
-    let (old, new) = (of(pairs.old, a), of(pairs.new, b));
     let same = |x: &Part, y: &Part| pairs.old.text(x.name) == pairs.new.text(y.name);
-    // Nearly always nothing has changed.
-    if old.len() == new.len() && old.iter().zip(&new).all(|(x, y)| same(x, y)) {
-        return Matched {
-            both: old.into_iter().zip(new).collect(),
-            gone: Vec::new(),
-            added: Vec::new(),
-        };
-    }
-    let mut left: Vec<_> = new.into_iter().enumerate().map(Some).collect();
     let mut found = Matched {
         both: Vec::new(),
         gone: Vec::new(),
         added: Vec::new(),
     };
-    for (index, x) in old.into_iter().enumerate() {
+    // Nearly always nothing has changed.
+    let (mut old, mut new) = (of(pairs.old, a), of(pairs.new, b));
+    loop {
+        match (old.next(), new.next()) {
+            (None, None) => return found,
+            (Some(x), Some(y)) if same(x, y) => found.both.push((x, y)),
+            _ => break,
+        }
+    }
+    found.both.clear();
+    let mut left: Vec<_> = of(pairs.new, b).enumerate().map(Some).collect();
+    for (index, x) in of(pairs.old, a).enumerate() {
         let other = left.iter_mut().find(|y| y.is_some_and(|(_, y)| same(x, y)));
         match other.and_then(Option::take) {
             Some((_, y)) => found.both.push((x, y)),
@@ -102,8 +111,9 @@ fn fields(pairs: &Pairs<'_>, a: &Type, b: &Type, found: &mut Difference) {
     // What was added comes before what moved for it.
     let mut moved = Vec::new();
     for (x, y) in matched.both {
-        let (old_place, new_place) = (place(pairs.old, x), place(pairs.new, y));
+        let places = || (place(pairs.old, x), place(pairs.new, y));
         if !pairs.same_name(x.of, y.of) {
+            let (old_place, new_place) = places();
             found.structural(Change::FieldRetyped {
                 field: text(pairs.new, y),
                 old: pairs.old_path(x.of),
@@ -115,10 +125,11 @@ fn fields(pairs: &Pairs<'_>, a: &Type, b: &Type, found: &mut Difference) {
         }
         found.edge(pairs, x.of, y.of, true);
         if x.offset != y.offset {
+            let (old, new) = places();
             moved.push(Change::FieldMoved {
                 field: text(pairs.new, y),
-                old: old_place,
-                new: new_place,
+                old,
+                new,
             });
         }
     }
@@ -154,7 +165,7 @@ fn variants(pairs: &Pairs<'_>, a: &Type, b: &Type, found: &mut Difference) {
     // The states of a coroutine have numbers for names, and their types names.
     let states = is_environment(pairs.new.text(b.name));
     let called = |unit: &Unit, part: &Part| {
-        let ty = part.of.and_then(|at| unit.type_at(at)).filter(|_| states);
+        let ty = part.of.filter(|_| states);
         match ty {
             Some(id) => String::from_utf8_lossy(unit.text(unit.ty(id).name)).into_owned(),
             None => text(unit, part),
@@ -202,15 +213,21 @@ fn variants(pairs: &Pairs<'_>, a: &Type, b: &Type, found: &mut Difference) {
 
 /// How the number of the variant is stored.
 fn tags(pairs: &Pairs<'_>, a: &Type, b: &Type, found: &mut Difference) {
-    let tag = |unit: &Unit, ty: &Type, path: &dyn Fn(Option<u32>) -> String| {
+    let tag = |unit: &'_ Unit, ty: &Type| {
         let mut parts = unit.parts(ty.parts);
         let part = parts.find(|part| part.role == Role::Tag)?;
-        Some((path(part.of), place(unit, part)))
+        Some((part.of, place(unit, part)))
     };
-    let old = tag(pairs.old, a, &|at| pairs.old_path(at));
-    let new = tag(pairs.new, b, &|at| pairs.new_path(at));
-    if old != new {
-        found.changes.push(Change::Tag { old, new });
+    let (old, new) = (tag(pairs.old, a), tag(pairs.new, b));
+    let same = match (&old, &new) {
+        (Some((x, at)), Some((y, now))) => at == now && pairs.same_name(*x, *y),
+        (old, new) => old.is_none() && new.is_none(),
+    };
+    if !same {
+        found.changes.push(Change::Tag {
+            old: old.map(|(of, place)| (pairs.old_path(of), place)),
+            new: new.map(|(of, place)| (pairs.new_path(of), place)),
+        });
     }
 }
 

@@ -31,6 +31,8 @@ enum Place<'d> {
 const ENDIAN: LittleEndian = LittleEndian;
 /// The size of an address.
 const WORD: u64 = 8;
+/// No trait has more methods; damaged debug information may say so.
+const LONGEST: u64 = 1 << 12;
 
 impl<'d> Elf<'d> {
     pub(super) fn parse(bytes: &'d Bytes) -> Result<Self, GateError> {
@@ -143,6 +145,9 @@ impl<'d> Elf<'d> {
     /// address is written at `operand` of `.debug_info`. None where a word is
     /// no address of a symbol; `None` if the table cannot be found.
     pub(super) fn slots(&'d self, operand: u64, count: u64) -> Option<Vec<Option<&'d [u8]>>> {
+        if count > LONGEST {
+            return None;
+        }
         let place = self.place(operand)?;
         (0..count)
             .map(|slot| self.slot(&place, slot * WORD))
@@ -153,7 +158,7 @@ impl<'d> Elf<'d> {
         let info = self.file.section_by_name(".debug_info")?;
         if !self.is_object() {
             let at = usize::try_from(operand).ok()?;
-            let bytes = info.data().ok()?.get(at..at + WORD as usize)?;
+            let bytes = info.data().ok()?.get(at..at.checked_add(WORD as usize)?)?;
             return Some(Place::Address(u64::from_le_bytes(bytes.try_into().ok()?)));
         }
         let relocation = linked(&info, operand)?;
@@ -169,7 +174,7 @@ impl<'d> Elf<'d> {
     fn slot(&'d self, place: &Place<'d>, offset: u64) -> Option<Option<&'d [u8]>> {
         match place {
             Place::In(section, at) => {
-                let Some(relocation) = linked(section, at + offset) else {
+                let Some(relocation) = linked(section, at.wrapping_add(offset)) else {
                     return Some(None);
                 };
                 let index = SymbolIndex(relocation.r_sym(ENDIAN, false) as usize);
@@ -183,10 +188,26 @@ impl<'d> Elf<'d> {
                 Some(self.function(|s| s.section_index() == Some(within) && s.address() == at))
             }
             Place::Address(at) => {
-                let at = self.word(at + offset)?;
+                let at = at.wrapping_add(offset);
+                if let Some(name) = self.bound(at) {
+                    return Some(Some(name));
+                }
+                let at = self.word(at)?;
                 Some(self.function(|symbol| symbol.address() == at))
             }
         }
+    }
+
+    /// The symbol whose address the dynamic linker writes there.
+    fn bound(&self, address: u64) -> Option<&'d [u8]> {
+        let mut relocations = self.file.dynamic_relocations()?;
+        let (_, relocation) = relocations.find(|(at, _)| *at == address)?;
+        let object::RelocationTarget::Symbol(index) = relocation.target() else {
+            return None;
+        };
+        let table = self.file.elf_dynamic_symbol_table();
+        let symbol = table.symbol(index).ok()?;
+        table.symbol_name(ENDIAN, symbol).ok()
     }
 
     fn function(
@@ -195,7 +216,9 @@ impl<'d> Elf<'d> {
     ) -> Option<&'d [u8]> {
         self.file
             .symbols()
-            .find(|symbol| symbol.kind() == object::SymbolKind::Text && is(symbol))
+            .find(|symbol| {
+                symbol.kind() == object::SymbolKind::Text && symbol.is_definition() && is(symbol)
+            })
             .and_then(|symbol| symbol.name_bytes().ok())
     }
 
@@ -206,6 +229,7 @@ impl<'d> Elf<'d> {
         {
             return Some(relocation.addend() as u64);
         }
+        // A word that nobody writes is as it is in the file.
         let mut sections = self.file.sections();
         let bytes = sections.find_map(|s| s.data_range(address, WORD).ok().flatten())?;
         Some(u64::from_le_bytes(bytes.try_into().ok()?))

@@ -71,16 +71,17 @@ impl<'a> Side<'a> {
         let mut inside: HashMap<_, Vec<_>> = HashMap::new();
         for (index, unit) in units.iter().enumerate() {
             let above = impls(unit);
+            let mut of_scope: HashMap<ScopeId, Vec<_>> = HashMap::new();
             for (number, function) in unit.functions.iter().enumerate() {
-                let scope = function.scope.map(|scope| &above[scope as usize]);
-                let Some(Some((path, depth))) = scope else {
-                    continue;
-                };
-                let entry = (index as u32, number as u32, depth + 1);
-                match inside.get_mut(path) {
-                    None => drop(inside.insert(path.clone(), vec![entry])),
-                    Some(list) => list.push(entry),
+                let around = function.scope.and_then(|scope| above[scope as usize]);
+                if let Some((scope, depth)) = around {
+                    let entry = (index as u32, number as u32, depth + 1);
+                    of_scope.entry(scope).or_default().push(entry);
                 }
+            }
+            for (scope, mut functions) in of_scope {
+                let path = scope_path(unit, scope);
+                inside.entry(path).or_default().append(&mut functions);
             }
         }
         Self {
@@ -147,8 +148,9 @@ impl<'a> Side<'a> {
         if ty.name.len > 0 {
             return self.path(unit, ty.scope, ty.name);
         }
-        let target = ty.target.and_then(|at| unit.type_at(at));
-        let of = target.map_or_else(|| b"()".to_vec(), |id| self.type_path(unit, id));
+        let of = ty
+            .target
+            .map_or_else(|| b"()".to_vec(), |id| self.type_path(unit, id));
         let lengths = unit.parts(ty.parts).filter_map(|part| part.value);
         let lengths: Vec<_> = lengths.map(|n| n.to_string()).collect();
         let mut path = b"[".to_vec();
@@ -175,18 +177,15 @@ pub(super) fn scope_path(unit: &Unit, scope: ScopeId) -> Vec<u8> {
     raw_path(unit, scope.parent, scope.name)
 }
 
-/// For each scope the path of the innermost impl around it, and how deep it is
-/// in there.
-fn impls(unit: &Unit) -> Vec<Option<(Vec<u8>, usize)>> {
-    let mut above: Vec<Option<(Vec<u8>, usize)>> = Vec::with_capacity(unit.scopes.len());
+/// For each scope the innermost impl around it, and how deep it is in there.
+fn impls(unit: &Unit) -> Vec<Option<(ScopeId, usize)>> {
+    let mut above: Vec<Option<(ScopeId, usize)>> = Vec::with_capacity(unit.scopes.len());
     for (index, scope) in unit.scopes.iter().enumerate() {
         above.push(if unit.text(scope.name).starts_with(IMPL) {
-            Some((scope_path(unit, index as ScopeId), 0))
+            Some((index as ScopeId, 0))
         } else {
-            let parent = scope
-                .parent
-                .and_then(|parent| above[parent as usize].as_ref());
-            parent.map(|(path, depth)| (path.clone(), depth + 1))
+            let parent = scope.parent.and_then(|parent| above[parent as usize]);
+            parent.map(|(scope, depth)| (scope, depth + 1))
         });
     }
     above

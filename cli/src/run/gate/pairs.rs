@@ -13,7 +13,7 @@ use super::differences;
 use super::names::Side;
 use super::unit::{Kind, Role, ScopeId, Type, TypeId, Unit};
 use super::verdict::{Change, Layout};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// An index into [`Pairs::nodes`].
 pub(super) type NodeId = u32;
@@ -39,6 +39,8 @@ pub(super) struct Node {
     differs: Option<bool>,
     /// Nothing that can be reached from here differs.
     clean: bool,
+    /// The last walk that came by.
+    seen: u32,
 }
 
 pub(super) struct Pairs<'a> {
@@ -47,7 +49,12 @@ pub(super) struct Pairs<'a> {
     pub(super) sides: (&'a Side<'a>, &'a Side<'a>),
     closures: &'a Closures,
     pub(super) nodes: Vec<Node>,
-    index: HashMap<(TypeId, TypeId), NodeId>,
+    /// The number of walks.
+    walk: u32,
+    /// For each new type the old one that it was first compared with. That is
+    /// the only one, but for names that several types have.
+    first: Vec<Option<(TypeId, NodeId)>>,
+    others: HashMap<(TypeId, TypeId), NodeId>,
 }
 
 impl<'a> Pairs<'a> {
@@ -63,17 +70,15 @@ impl<'a> Pairs<'a> {
             sides,
             closures,
             nodes: Vec::new(),
-            index: HashMap::new(),
+            walk: 0,
+            first: vec![None; new.types.len()],
+            others: HashMap::new(),
         }
     }
 
-    /// Whether two references are to types of one path.
-    pub(super) fn same_name(&self, old: Option<u32>, new: Option<u32>) -> bool {
-        let ids = (
-            old.and_then(|at| self.old.type_at(at)),
-            new.and_then(|at| self.new.type_at(at)),
-        );
-        match ids {
+    /// Whether two types have one path.
+    pub(super) fn same_name(&self, old: Option<TypeId>, new: Option<TypeId>) -> bool {
+        match (old, new) {
             (None, None) => true,
             (Some(a), Some(b)) => self.same_path(self.old.ty(a), self.new.ty(b)),
             _ => false,
@@ -101,18 +106,24 @@ impl<'a> Pairs<'a> {
         self.old.text(a.name) == self.new.text(b.name)
     }
 
-    pub(super) fn old_path(&self, at: Option<u32>) -> String {
-        path(self.sides.0, self.old, at)
+    pub(super) fn old_path(&self, id: Option<TypeId>) -> String {
+        path(self.sides.0, self.old, id)
     }
 
-    pub(super) fn new_path(&self, at: Option<u32>) -> String {
-        path(self.sides.1, self.new, at)
+    pub(super) fn new_path(&self, id: Option<TypeId>) -> String {
+        path(self.sides.1, self.new, id)
     }
 
     /// The pair of two types, compared if it is new.
     pub(super) fn node(&mut self, old: TypeId, new: TypeId) -> NodeId {
-        if let Some(&known) = self.index.get(&(old, new)) {
-            return known;
+        match self.first[new as usize] {
+            Some((other, known)) if other == old => return known,
+            Some(_) => {
+                if let Some(&known) = self.others.get(&(old, new)) {
+                    return known;
+                }
+            }
+            None => {}
         }
         let difference = differences::between(self, old, new);
         let renumbered = self.closures.any() && self.renumbered(new);
@@ -124,8 +135,12 @@ impl<'a> Pairs<'a> {
             renumbered,
             differs: None,
             clean: false,
+            seen: 0,
         });
-        self.index.insert((old, new), id);
+        match &mut self.first[new as usize] {
+            Some(_) => drop(self.others.insert((old, new), id)),
+            first => *first = Some((old, id)),
+        }
         id
     }
 
@@ -178,13 +193,17 @@ impl<'a> Pairs<'a> {
 
     /// All causes that can be reached from some pairs.
     pub(super) fn causes(&mut self, roots: &[NodeId]) -> Vec<NodeId> {
-        let mut seen = HashSet::new();
+        self.walk += 1;
+        let mut seen = Vec::new();
         let mut waiting = roots.to_vec();
         let mut found = Vec::new();
         while let Some(id) = waiting.pop() {
-            if self.nodes[id as usize].clean || !seen.insert(id) {
+            let node = &mut self.nodes[id as usize];
+            if node.clean || node.seen == self.walk {
                 continue;
             }
+            node.seen = self.walk;
+            seen.push(id);
             if self.is_cause(id) {
                 found.push(id);
             }
@@ -265,16 +284,16 @@ pub(super) fn number(name: &[u8], marker: &[u8]) -> Option<u32> {
     std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
 }
 
-fn path(side: &Side<'_>, unit: &Unit, at: Option<u32>) -> String {
-    match at.and_then(|at| unit.type_at(at)) {
+fn path(side: &Side<'_>, unit: &Unit, id: Option<TypeId>) -> String {
+    match id {
         None => "()".to_owned(),
         Some(id) => String::from_utf8_lossy(&side.type_path(unit, id)).into_owned(),
     }
 }
 
 /// The size of a type, as far as it says it.
-pub(super) fn size(unit: &Unit, at: Option<u32>) -> u64 {
-    let Some(id) = at.and_then(|at| unit.type_at(at)) else {
+pub(super) fn size(unit: &Unit, id: Option<TypeId>) -> u64 {
+    let Some(id) = id else {
         return 0;
     };
     let ty = unit.ty(id);

@@ -167,6 +167,7 @@ impl Parser<'_> {
                 });
             }
         }
+        unit.resolve();
         Ok(unit)
     }
 

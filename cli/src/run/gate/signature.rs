@@ -2,15 +2,15 @@
 
 use super::closures::{closure, environment_of};
 use super::pairs::{NodeId, Pairs};
-use super::unit::{Function, Role, Unit};
+use super::unit::{Function, Role, TypeId, Unit};
 use super::verdict::Reason;
 
-/// References to types, as offsets in the unit.
+/// The types.
 struct Signature {
-    parameters: Vec<Option<u32>>,
-    returns: Option<u32>,
+    parameters: Vec<Option<TypeId>>,
+    returns: Option<TypeId>,
     /// Generic arguments: an instance may use them and take none of them.
-    arguments: Vec<Option<u32>>,
+    arguments: Vec<Option<TypeId>>,
 }
 
 /// The pairs of types in the signatures of a function, as far as they have the
@@ -23,10 +23,10 @@ pub(super) fn compare(
     let a = Signature::of(pairs.old, old);
     let b = Signature::of(pairs.new, new);
     let mut both = Vec::new();
-    let mut same = |old: Option<u32>, new: Option<u32>| {
+    let mut same = |old: Option<TypeId>, new: Option<TypeId>| {
         let same = pairs.same_name(old, new);
         if let (true, Some(old), Some(new)) = (same, old, new) {
-            both.extend(pairs.old.type_at(old).zip(pairs.new.type_at(new)));
+            both.push((old, new));
         }
         same
     };
@@ -82,8 +82,7 @@ impl Signature {
         let mut parameters = of(declared, Role::Parameter);
         if let Some(environment) =
             closure(unit, function).and_then(|_| environment_of(unit.text(declared.name)))
-            && let Some(Some(first)) = parameters.first()
-            && let Some(first) = unit.type_at(*first)
+            && let Some(&Some(first)) = parameters.first()
         {
             // What it captures is a parameter by name only where it is empty.
             let name = unit.text(unit.ty(first).name);

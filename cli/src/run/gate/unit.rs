@@ -59,7 +59,7 @@ pub(super) struct Type {
     pub(super) align: Option<u64>,
     /// What a pointer points to, what an array is of, what a function returns,
     /// how an enumeration is stored.
-    pub(super) target: Option<u32>,
+    pub(super) target: Option<TypeId>,
     pub(super) parts: Parts,
 }
 
@@ -85,8 +85,8 @@ pub(super) enum Role {
 pub(super) struct Part {
     pub(super) role: Role,
     pub(super) name: Text,
-    /// The offset of its type in the unit.
-    pub(super) of: Option<u32>,
+    /// Its type.
+    pub(super) of: Option<TypeId>,
     pub(super) offset: u64,
     /// The tag's value, or the length.
     pub(super) value: Option<i128>,
@@ -102,6 +102,8 @@ pub(super) struct Parts {
 }
 
 const NONE: u32 = u32::MAX;
+/// How many dimensions an array may have.
+const DEEPEST: usize = 64;
 
 impl Parts {
     pub(super) const EMPTY: Self = Self {
@@ -117,7 +119,7 @@ pub(super) struct Function {
     /// The symbol, if it is another name.
     pub(super) symbol: Text,
     pub(super) scope: Option<ScopeId>,
-    pub(super) returns: Option<u32>,
+    pub(super) returns: Option<TypeId>,
     pub(super) parts: Parts,
     /// The offset of the entry that this one completes.
     pub(super) origin: Option<u32>,
@@ -129,7 +131,7 @@ pub(super) struct Function {
 pub(super) struct Static {
     pub(super) name: Text,
     pub(super) scope: Option<ScopeId>,
-    pub(super) of: Option<u32>,
+    pub(super) of: Option<TypeId>,
     /// Where in `.debug_info` its address is.
     pub(super) address: Option<u64>,
 }
@@ -217,10 +219,32 @@ impl Unit {
         })
     }
 
-    /// The type at an offset.
-    pub(super) fn type_at(&self, at: u32) -> Option<TypeId> {
-        let found = self.types.binary_search_by_key(&at, |t| t.at);
-        found.ok().map(|index| index as TypeId)
+    /// Turns references to types from offsets, as they were read, to
+    /// indices. One that leads to no type is dropped.
+    pub(super) fn resolve(&mut self) {
+        let offsets: Vec<u32> = self.types.iter().map(|ty| ty.at).collect();
+        let resolve = |at: &mut Option<u32>| {
+            let id = at.and_then(|at| offsets.binary_search(&at).ok());
+            *at = id.map(|id| id as TypeId);
+        };
+        self.types.iter_mut().for_each(|t| resolve(&mut t.target));
+        self.parts.iter_mut().for_each(|p| resolve(&mut p.of));
+        self.functions
+            .iter_mut()
+            .for_each(|f| resolve(&mut f.returns));
+        self.statics.iter_mut().for_each(|s| resolve(&mut s.of));
+        // An array that is of itself exists in damaged files only.
+        for id in 0..self.types.len() {
+            let target = |id: usize| {
+                let ty = &self.types[id];
+                let follows = ty.kind == Kind::Array || ty.name.len == 0;
+                ty.target.filter(|_| follows)
+            };
+            let chain = std::iter::successors(Some(id), |id| Some(target(*id)? as usize));
+            if chain.take(DEEPEST).count() == DEEPEST {
+                self.types[id].target = None;
+            }
+        }
     }
 
     pub(super) fn ty(&self, id: TypeId) -> &Type {

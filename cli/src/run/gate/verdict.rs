@@ -1,9 +1,11 @@
 //! What the gate says, and its words.
 
+use serde::Serialize;
 use std::fmt;
 
 /// What may become of one function.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
     /// Whoever calls the old one may be led to the new one.
@@ -21,7 +23,8 @@ pub enum Verdict {
 }
 
 /// Why old callers cannot use a new function.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
     /// It takes another number of parameters.
@@ -79,6 +82,8 @@ pub enum Reason {
         old: usize,
         /// How many it has.
         new: usize,
+        /// Captures, parameters and kinds of all of them are what they were.
+        alike: bool,
     },
     /// There is no debug information about it.
     Unknown {
@@ -88,7 +93,8 @@ pub enum Reason {
 }
 
 /// What of the running program does not fit to the new code.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Refusal {
     /// A type of the same path has another layout.
@@ -134,7 +140,7 @@ pub enum Refusal {
 }
 
 /// Size and alignment, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Layout {
     /// The size.
@@ -144,7 +150,7 @@ pub struct Layout {
 }
 
 /// Where a field is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Place {
     /// From the start of the type.
@@ -154,7 +160,8 @@ pub struct Place {
 }
 
 /// One difference between two types.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Change {
     /// There is a new field.
@@ -342,12 +349,15 @@ impl fmt::Display for Reason {
                 closure,
                 old,
                 new,
+                alike,
             } => {
                 write!(f, "`{closure}` may be another closure of `{function}` now")?;
-                if old == new {
-                    f.write_str(", because more than one of its closures changed")
-                } else {
+                if old != new {
                     write!(f, ", which has {new} closure{} and had {old}", plural(*new))
+                } else if *alike {
+                    f.write_str(", for several that look alike changed")
+                } else {
+                    f.write_str(", whose closures differ in captures, parameters or kind")
                 }
             }
             Self::Unknown { old: true } => {

@@ -36,8 +36,8 @@ fn methods(unit: &Unit, id: TypeId) -> Option<u64> {
     }
     let mut parts = unit.parts(ty.parts);
     let table = parts.find(|part| unit.text(part.name) == b"vtable")?;
-    let pointer = unit.ty(unit.type_at(table.of?)?);
-    let array = unit.ty(unit.type_at(pointer.target?)?);
+    let pointer = unit.ty(table.of?);
+    let array = unit.ty(pointer.target?);
     if pointer.kind != Kind::Pointer || array.kind != Kind::Array {
         return None;
     }
@@ -118,7 +118,7 @@ fn tables<'a>(side: &Side<'a>) -> HashMap<Vec<u8>, (&'a Unit, &'a Static)> {
 
 /// The methods of a table by their names, without what they are of.
 fn slots(unit: &Unit, table: &Static) -> Option<Vec<Option<Vec<u8>>>> {
-    let ty = unit.ty(unit.type_at(table.of?)?);
+    let ty = unit.ty(table.of?);
     let count = ty.size? / WORD;
     // Most tables have one method or none.
     if count < HEADER + 2 {
