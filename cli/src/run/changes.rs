@@ -4,7 +4,7 @@ use super::link::plan::Piece;
 use super::names::{Names, Place};
 use super::object::meaning::{Lines, meaning};
 use super::object::{Kind, Object};
-use super::units::Unit;
+use super::units::{Objects, Unit};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ pub(crate) struct Function {
 
 /// A constant that has another value and is as long as it was.
 pub(crate) struct Constant {
+    pub(crate) name: String,
     pub(crate) piece: Piece,
     pub(crate) address: u64,
 }
@@ -49,7 +50,10 @@ pub(crate) fn key(object: &Object, symbol: usize) -> Key<'_> {
 
 impl Changes {
     /// Adds what is different between objects that were and objects that are.
-    pub(crate) fn add(&mut self, old: &[&Unit], new: &[&Unit], names: &Names) {
+    ///
+    /// What was not in any of the old ones may have been in one that stays, or in
+    /// several: weak symbols are.
+    pub(crate) fn add(&mut self, old: &[&Unit], new: &[&Unit], running: &Objects, names: &Names) {
         let mut before: HashMap<Key<'_>, (&Arc<Object>, usize)> = HashMap::new();
         for object in old.iter().map(|unit| &unit.object) {
             let all = 0..object.symbols.len();
@@ -64,7 +68,18 @@ impl Changes {
                 let Some(place) = names.find(object, symbol) else {
                     continue; // new: taken in where something refers to it
                 };
-                let old = before.get(&key(object, symbol)).copied();
+                let wanted = key(object, symbol);
+                let old = before.get(&wanted).copied();
+                let old = old.or_else(|| {
+                    let others = running.values().map(|unit| &unit.object);
+                    others.into_iter().find_map(|other| {
+                        let mut all = 0..other.symbols.len();
+                        let found = all.find(|symbol| {
+                            named_section(other, *symbol).is_some() && key(other, *symbol) == wanted
+                        });
+                        found.map(|symbol| (other, symbol))
+                    })
+                });
                 self.compare(old, object, (symbol, section), place, names);
             }
         }
@@ -109,6 +124,7 @@ impl Changes {
                 self.refused.push(why);
             }
             (Kind::Constant, Place::At(address)) => self.constants.push(Constant {
+                name: name.to_owned(),
                 piece: Piece {
                     object: Arc::clone(object),
                     section,

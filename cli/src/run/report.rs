@@ -19,7 +19,7 @@ pub(crate) struct Report {
     /// Functions of which old callers keep the old one.
     pub(crate) versioned: Vec<Versioned>,
     /// Constants that were overwritten.
-    pub(crate) overwritten: usize,
+    pub(crate) overwritten: Vec<String>,
     /// Statics that keep their values though their first value is another one.
     pub(crate) kept: Vec<String>,
     /// Why nothing was done.
@@ -116,8 +116,8 @@ impl Report {
         if !self.moved.is_empty() {
             let _ = write!(text, "; {} moved", self.moved.len());
         }
-        if self.overwritten > 0 {
-            let _ = write!(text, "; {} constants overwritten", self.overwritten);
+        if !self.overwritten.is_empty() {
+            let _ = write!(text, "; constants: {}", self.overwritten.join(", "));
         }
         for versioned in &self.versioned {
             let Versioned { what, why } = versioned;

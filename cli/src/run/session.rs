@@ -276,7 +276,7 @@ impl Session {
             let objects = units.newest()?;
             let old = units::only_in(&units.running, &objects);
             let new = units::only_in(&objects, &units.running);
-            changes.add(&old, &new, &self.names);
+            changes.add(&old, &new, &units.running, &self.names);
             types.extend(new.iter().map(|unit| Arc::clone(&unit.types)));
             newest.push((*n, objects));
         }
@@ -408,6 +408,7 @@ impl Session {
         }
         for constant in &changes.constants {
             let linked = image.linked(&constant.piece);
+            report.overwritten.push(report::path(&constant.name));
             load.writes.push(Bytes {
                 address: constant.address,
                 bytes: linked
@@ -415,7 +416,6 @@ impl Session {
                     .to_vec(),
             });
         }
-        report.overwritten = changes.constants.len();
         let loaded = self.agent.load(load)?;
         latency.load = loaded.load_nanoseconds as f64 / 1e6;
         latency.swap = loaded.swap_nanoseconds as f64 / 1e6;

@@ -21,6 +21,7 @@ fn a_private_function() {
     let report = program.edit(CODE, "    n + 1\n", "    n + 9\n");
     assert_eq!(program.ask("private"), "10");
     assert_eq!(redirected(&report), ["private"]);
+    assert_eq!(report["overwritten"].as_array().unwrap().len(), 0);
     assert_eq!(program.end(), 0);
 }
 
@@ -289,12 +290,18 @@ fn panics_and_backtraces_of_patched_functions_name_the_new_lines() {
         "fn failing(n: u32) -> u32 {\n    let n = n + 0;\n",
     );
     assert_eq!(program.ask("panic"), "true app/src/code.rs:102:5");
-    program.edit(
+    let report = program.edit(
         CODE,
         "    let lines: Vec<&str> = trace.lines().collect();\n",
         "    let lines: Vec<&str> = trace.lines().map(|line| line).collect();\n",
     );
     assert_eq!(program.ask("backtrace"), "at ./app/src/code.rs:167:17");
+    assert_eq!(redirected(&report), ["traced"]);
+    assert_eq!(
+        report["overwritten"].as_array().unwrap().len(),
+        0,
+        "{report:#}"
+    );
     assert_eq!(program.end(), 0);
 }
 

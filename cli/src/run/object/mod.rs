@@ -158,7 +158,9 @@ impl Object {
             let section = symtab.symbol_section(Le, symbol, index).map_err(text)?;
             let section = section.map(|index| index.0);
             let is_private = symbol.st_type() == elf::STT_SECTION
-                || (name.starts_with(b".L") && section.is_some());
+                // Exception tables are numbered anew with every edit.
+                || (section.is_some()
+                    && (name.starts_with(b".L") || name.starts_with(b"GCC_except_table")));
             let defined = sections.get_mut(section.unwrap_or(usize::MAX));
             if let Some(defined) = defined.filter(|_| !is_private && !name.is_empty()) {
                 defined.named.push(index.0);
