@@ -4,6 +4,8 @@
 //! take turns; each begins with the sources as they are in the repository.
 #![cfg(target_arch = "x86_64")]
 
+#[path = "run/counter.rs"]
+mod counter;
 #[path = "run/keeps.rs"]
 mod keeps;
 #[path = "run/live.rs"]

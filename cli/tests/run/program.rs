@@ -23,12 +23,30 @@ impl Program {
     /// Starts the fixture's program and waits until edits are watched.
     pub(crate) fn start() -> Self {
         let program = Self::with(Workspace::fresh(), &[]);
-        program.wait_for(|line| {
+        program.wait_until_watched();
+        program
+    }
+
+    /// Waits until edits are watched.
+    pub(crate) fn wait_until_watched(&self) {
+        self.wait_for(|line| {
             line["message"]
                 .as_str()
                 .is_some_and(|m| m.contains("watching"))
         });
-        program
+    }
+
+    /// The next line of the program's.
+    pub(crate) fn line(&self) -> String {
+        self.answers.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Ends it as Ctrl-C in another terminal would not: by a signal for the
+    /// program that was started.
+    pub(crate) fn terminate(mut self) -> i32 {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").arg(id).status().unwrap().success());
+        self.child.wait().unwrap().code().unwrap()
     }
 
     /// Starts it, whatever comes of it.

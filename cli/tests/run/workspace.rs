@@ -12,11 +12,18 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// The sources as they are in the repository, and what was built of them.
+    /// The fixture, and what was built of it.
     pub(crate) fn fresh() -> Self {
+        Self::of("cli/tests/fixtures/live", "live")
+    }
+
+    /// The sources of a folder of the repository, and what was built of them.
+    pub(crate) fn of(folder: &str, name: &str) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live");
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/live");
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
+            .join(folder);
         restore(&fixture, &root);
         Self { root, _turn: turn }
     }
