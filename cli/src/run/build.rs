@@ -30,10 +30,22 @@ pub(crate) fn build(args: &Run) -> Result<Option<Build>, String> {
     let metadata = metadata.no_deps().exec().map_err(|e| e.to_string())?;
     let folder = metadata.target_directory.as_std_path().join("midair");
     let captured = folder.join("calls");
-    let Some(built) = call(args, &captured)? else {
+    let Some(mut built) = call(args, &captured)? else {
         return Ok(None);
     };
-    let all = capture::all(&captured)?;
+    let mut all = capture::all(&captured)?;
+    let missing = built.missing(&all);
+    if !missing.is_empty() {
+        // cargo has built these before, for itself.
+        for folder in missing {
+            std::fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        }
+        let Some(again) = call(args, &captured)? else {
+            return Ok(None);
+        };
+        built = again;
+        all = capture::all(&captured)?;
+    }
     let program = all
         .iter()
         .find(|capture| is_of(capture, &built.executable))
@@ -61,32 +73,91 @@ pub(crate) fn build(args: &Run) -> Result<Option<Build>, String> {
 struct Built {
     executable: PathBuf,
     libraries: Vec<PathBuf>,
+    /// Names of packages that are edited here, each with its library.
+    edited: Vec<(String, Option<PathBuf>)>,
+}
+
+impl Built {
+    /// Where cargo remembers to have built packages of which no call is written
+    /// down.
+    fn missing(&self, all: &[Capture]) -> Vec<PathBuf> {
+        let has_program = all.iter().any(|capture| is_of(capture, &self.executable));
+        let is_missing = |library: &Option<PathBuf>| match library {
+            None => !has_program,
+            Some(library) => {
+                let stem = library.file_stem().unwrap_or_default().to_string_lossy();
+                all.iter()
+                    .all(|capture| format!("lib{}", capture.stem()) != stem)
+            }
+        };
+        let missing = self
+            .edited
+            .iter()
+            .filter(|(_, library)| is_missing(library));
+        let names: Vec<String> = missing.map(|(name, _)| format!("{name}-")).collect();
+        let profile = self.executable.ancestors().skip(1).take(2);
+        let memory = profile.map(|folder| folder.join(".fingerprint"));
+        let folders = memory
+            .filter_map(|folder| std::fs::read_dir(folder).ok())
+            .flatten();
+        let folders = folders.filter_map(|entry| Some(entry.ok()?.path()));
+        let is_one = |folder: &PathBuf| {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            names.iter().any(|package| {
+                name.strip_prefix(package.as_str())
+                    .is_some_and(|hash| hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            })
+        };
+        folders.filter(is_one).collect()
+    }
+}
+
+/// The name of a package on this disk.
+fn edited_package(id: &str) -> Option<String> {
+    let (folder, version) = id.strip_prefix("path+")?.split_once('#')?;
+    let name = match version.split_once('@') {
+        Some((name, _)) => name,
+        None => folder.rsplit('/').next()?,
+    };
+    Some(name.to_owned())
 }
 
 fn call(args: &Run, captured: &Path) -> Result<Option<Built>, String> {
+    if let Some(wrapper) = std::env::var_os("RUSTC_WRAPPER").filter(|name| !name.is_empty()) {
+        return Err(format!(
+            "rustc is called through {}, which may answer from a cache; unset RUSTC_WRAPPER",
+            wrapper.display()
+        ));
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let own = std::env::current_exe().map_err(|e| format!("this program's file: {e}"))?;
     let mut command = Command::new(cargo);
     command.arg("build").args(args.for_cargo());
     command.arg("--message-format=json-render-diagnostics");
     command
-        .env("RUSTC_WORKSPACE_WRAPPER", own)
+        .env("RUSTC_WRAPPER", &own)
+        .env("RUSTC_WORKSPACE_WRAPPER", &own)
         .env(capture::FOLDER, captured);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|e| format!("cargo: {e}"))?;
     let mut executables = Vec::new();
     let mut libraries = Vec::new();
+    let mut edited = Vec::new();
     if let Some(output) = child.stdout.take() {
         for message in Message::parse_stream(BufReader::new(output)) {
             let Message::CompilerArtifact(artifact) = message.map_err(|e| format!("cargo: {e}"))?
             else {
                 continue;
             };
-            let files = artifact
-                .filenames
-                .iter()
-                .map(|path| path.as_std_path().to_owned());
-            libraries.extend(files.filter(|path| path.extension().is_some_and(|e| e == "rlib")));
+            let files = artifact.filenames.iter().map(|path| path.as_std_path());
+            let library = files
+                .into_iter()
+                .find(|path| path.extension().is_some_and(|e| e == "rlib"));
+            let is_linked = library.is_some() || artifact.executable.is_some();
+            if let Some(name) = edited_package(&artifact.package_id.repr).filter(|_| is_linked) {
+                edited.push((name, library.map(Path::to_owned)));
+            }
+            libraries.extend(library.map(Path::to_owned));
             executables.extend(artifact.executable.map(|path| (artifact.target.name, path)));
         }
     }
@@ -97,6 +168,7 @@ fn call(args: &Run, captured: &Path) -> Result<Option<Built>, String> {
         [(_, executable)] => Ok(Some(Built {
             executable: executable.as_std_path().to_owned(),
             libraries,
+            edited,
         })),
         [] => Err("there is no program to run; name one with --bin or --example".to_owned()),
         several => {
@@ -153,17 +225,6 @@ fn check(capture: &Capture) -> Result<(), String> {
         .is_some_and(|strip| strip == "symbols")
     {
         return refuse("its symbols are stripped", "strip = false");
-    }
-    if capture
-        .env
-        .get("RUSTC_WRAPPER")
-        .is_some_and(|wrapper| !wrapper.is_empty())
-    {
-        let wrapper = &capture.env["RUSTC_WRAPPER"];
-        return Err(format!(
-            "`{name}` cannot be reloaded: rustc is called through {wrapper}, which may answer \
-             from a cache; unset RUSTC_WRAPPER"
-        ));
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! How cargo calls rustc for the crates of the workspace.
 //!
-//! For `cargo midair run`'s builds this program stands before rustc
-//! (`RUSTC_WORKSPACE_WRAPPER`): it writes down arguments, environment and
+//! For `cargo midair run`'s builds this program stands before rustc, as
+//! `RUSTC_WORKSPACE_WRAPPER` for the members of the workspace (which gives them
+//! other file names than cargo's own builds have) and as `RUSTC_WRAPPER` for path
+//! dependencies that are no members. It writes down arguments, environment and
 //! directory, and becomes rustc. Later the same call is made again, for cargo
 //! would take longer than rustc to find out what it already knows.
 
@@ -16,7 +18,14 @@ use std::process::{Command, ExitCode};
 pub(crate) const FOLDER: &str = "MIDAIR_CAPTURE";
 
 /// Variables of cargo's own run, which mean nothing afterwards.
-const OF_CARGO_ALONE: [&str; 4] = ["MAKEFLAGS", "MFLAGS", "CARGO_MAKEFLAGS", FOLDER];
+const OF_CARGO_ALONE: [&str; 6] = [
+    "MAKEFLAGS",
+    "MFLAGS",
+    "CARGO_MAKEFLAGS",
+    "RUSTC_WRAPPER",
+    "RUSTC_WORKSPACE_WRAPPER",
+    FOLDER,
+];
 
 /// One call of rustc.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -32,9 +41,19 @@ pub(crate) struct Capture {
 pub(crate) fn stand_in() -> Option<ExitCode> {
     let folder = PathBuf::from(std::env::var_os(FOLDER)?);
     let mut args = std::env::args_os().skip(1);
-    let rustc = args.next()?;
+    let mut rustc = args.next()?;
+    // As both kinds of wrapper this program is called with itself.
+    let is_member = std::env::current_exe().is_ok_and(|own| own == Path::new(&rustc));
+    if is_member {
+        rustc = args.next()?;
+    }
     let args: Vec<OsString> = args.collect();
-    if let Err(why) = write_down(&folder, &rustc, &args) {
+    let is_edited = is_member
+        || args.iter().any(|arg| {
+            arg.to_str()
+                .is_some_and(|arg| arg.starts_with("incremental="))
+        });
+    if is_edited && let Err(why) = write_down(&folder, &rustc, &args) {
         // Without it the program is built all the same, and `run` misses it.
         eprintln!("midair: rustc's arguments are not written down: {why}");
     }

@@ -193,6 +193,16 @@ fn a_function_of_a_library() {
 }
 
 #[test]
+fn a_path_dependency_that_is_no_member_of_the_workspace() {
+    becomes_live(
+        "far",
+        "100",
+        ("far/src/lib.rs", "    100\n", "    200\n"),
+        "200",
+    );
+}
+
+#[test]
 fn a_function_that_is_held_as_a_pointer() {
     let mut program = Program::start();
     assert_eq!(program.ask("pointer"), "7");

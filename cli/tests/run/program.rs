@@ -51,6 +51,15 @@ impl Program {
 
     /// Starts it, whatever comes of it.
     pub(crate) fn with(workspace: Workspace, args: &[&str]) -> Self {
+        Self::spawn(workspace, args, None)
+    }
+
+    /// The same with a variable in the environment.
+    pub(crate) fn with_variable(workspace: Workspace, name: &str, value: &str) -> Self {
+        Self::spawn(workspace, &[], Some((name, value)))
+    }
+
+    fn spawn(workspace: Workspace, args: &[&str], variable: Option<(&str, &str)>) -> Self {
         let mut command = Command::new(cargo_bin!("cargo-midair"));
         command
             .args(["midair", "run", "--message-format", "json"])
@@ -63,7 +72,11 @@ impl Program {
                 command.env_remove(name);
             }
         }
-        command.env_remove("RUSTFLAGS").env("NO_COLOR", "1");
+        command
+            .env_remove("RUSTFLAGS")
+            .env_remove("RUSTC_WRAPPER")
+            .env("NO_COLOR", "1");
+        command.envs(variable);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -112,3 +112,12 @@ fn a_stripped_program() {
     let message = refusal("strip = true");
     assert!(message.contains("set `strip = false`"), "{message}");
 }
+
+#[test]
+fn a_wrapper_that_may_answer_from_a_cache() {
+    let workspace = Workspace::fresh();
+    let program = Program::with_variable(workspace, "RUSTC_WRAPPER", "sccache");
+    let message = program.error();
+    assert!(message.contains("unset RUSTC_WRAPPER"), "{message}");
+    assert_eq!(program.end(), 1);
+}
