@@ -39,6 +39,7 @@ mod error;
 mod memory;
 pub mod mock;
 mod patch;
+pub mod reload;
 pub mod symbols;
 mod threads;
 
@@ -56,6 +57,7 @@ pub use patch::{
     Whereabouts, can_patch, patch, patch_closure, patch_raw, patch_symbol, perf_map, reclaim,
     stats, unpatch_all,
 };
+pub use reload::agent;
 pub use symbols::{Symbol, SymbolError, SymbolKind, symbol, symbols};
 #[cfg(target_arch = "aarch64")]
 pub use threads::live::allow_unsanctioned_stores;

@@ -1,10 +1,11 @@
 //! The command line.
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Look at native code as midair does: names, prologues, what can be patched.
+/// Change native code while it runs: hot reload, and a look at names, prologues
+/// and what can be patched.
 #[derive(Debug, Parser)]
 #[command(name = "cargo-midair", bin_name = "cargo midair", version)]
 pub(crate) struct Args {
@@ -17,6 +18,7 @@ pub(crate) enum Command {
     Symbols(Symbols),
     Inspect(Inspect),
     Coverage(Coverage),
+    Run(Run),
 }
 
 /// List the functions of a file or of a running process by name.
@@ -66,6 +68,78 @@ pub(crate) struct Coverage {
     /// List every function that takes a breakpoint.
     #[arg(long)]
     pub(crate) list: bool,
+}
+
+/// Build and run a program; every edit of its sources becomes live in it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    /// The program, if the package has several.
+    #[arg(long, value_name = "NAME", conflicts_with = "example")]
+    bin: Option<String>,
+    /// An example instead.
+    #[arg(long, value_name = "NAME")]
+    example: Option<String>,
+    /// The package that it is in.
+    #[arg(long, short, value_name = "SPEC")]
+    package: Option<String>,
+    /// The workspace, if it is not that of this folder.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) manifest_path: Option<PathBuf>,
+    /// Features to build with, as for cargo.
+    #[arg(long, value_name = "FEATURES")]
+    features: Vec<String>,
+    /// Build with all features.
+    #[arg(long)]
+    all_features: bool,
+    /// Build without the default features.
+    #[arg(long)]
+    no_default_features: bool,
+    /// How midair's own messages look.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    message_format: MessageFormat,
+    /// Arguments of the program.
+    #[arg(last = true)]
+    pub(crate) args: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum MessageFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Run {
+    pub(crate) fn json(&self) -> bool {
+        self.message_format == MessageFormat::Json
+    }
+
+    /// What cargo is told.
+    pub(crate) fn for_cargo(&self) -> Vec<OsString> {
+        let mut args = Vec::new();
+        let mut option = |name: &str, value: &Option<String>| {
+            if let Some(value) = value {
+                args.extend([name.into(), value.into()]);
+            }
+        };
+        option("--bin", &self.bin);
+        option("--example", &self.example);
+        option("--package", &self.package);
+        for features in &self.features {
+            option("--features", &Some(features.clone()));
+        }
+        if self.all_features {
+            args.push("--all-features".into());
+        }
+        if self.no_default_features {
+            args.push("--no-default-features".into());
+        }
+        if let Some(path) = &self.manifest_path {
+            args.extend(["--manifest-path".into(), path.into()]);
+        }
+        args
+    }
 }
 
 /// `cargo midair …` runs `cargo-midair midair …`.

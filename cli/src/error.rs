@@ -36,6 +36,8 @@ pub(crate) enum Error {
     },
     /// The address is not code.
     NotCode { at: u64, path: PathBuf },
+    /// A program cannot be built or run.
+    Run { why: String },
     /// Nothing can be written to stdout.
     Output { source: io::Error },
 }
@@ -84,6 +86,7 @@ impl fmt::Display for Error {
                 write!(f, "no code is at {} of {}", hex(*at), path.display())?;
                 f.write_str("; give the address that the file states, without the load address")
             }
+            Self::Run { why } => f.write_str(why),
             Self::Output { source } => write!(f, "cannot write to stdout: {source}"),
         }
     }

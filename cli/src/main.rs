@@ -1,6 +1,7 @@
-//! `cargo midair`: symbols, inspection and coverage of native code.
+//! `cargo midair`: hot reload; symbols, inspection and coverage of native code.
 //!
-//! Three commands look at files and processes; none of them changes anything.
+//! `run` builds and runs a program and makes edits live in it. Three commands
+//! look at files and processes; none of these changes anything.
 //! What a command finds goes to stdout, as text or JSON; errors and progress
 //! go to stderr. The exit code is 0, or 1 if there is no good answer, or 2 for
 //! a command line that makes no sense.
@@ -13,6 +14,7 @@ mod gates;
 mod inspect;
 mod output;
 mod progress;
+mod run;
 mod symbols;
 
 use args::{Args, Command};
@@ -21,11 +23,15 @@ use error::Error;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = run::capture::stand_in() {
+        return code;
+    }
     let args = Args::parse_from(args::without_cargo(std::env::args_os()));
     let done = match &args.command {
         Command::Symbols(args) => symbols::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Coverage(args) => coverage::run(args),
+        Command::Run(args) => run::run(args),
     };
     match done {
         Ok(code) => code,

@@ -23,5 +23,5 @@ pub(crate) mod own_file;
 mod probe;
 pub(crate) mod process;
 #[cfg(target_arch = "x86_64")]
-mod unwinder;
+pub(crate) mod unwinder;
 pub(crate) mod write;

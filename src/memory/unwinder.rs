@@ -54,7 +54,7 @@ fn places(page: usize) -> impl Iterator<Item = usize> {
 }
 
 /// Makes `code`, whole pages, known. Not called by two threads at once.
-pub(super) fn announce(code: Range<usize>, header: usize) {
+pub(crate) fn announce(code: Range<usize>, header: usize) {
     lead_here();
     for page in code.step_by(page_size()) {
         let mut free = places(page).filter(|&n| KEYS[n].load(Ordering::Relaxed) <= LEFT);

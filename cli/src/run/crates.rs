@@ -1,0 +1,85 @@
+//! The workspace's crates that are in the program: each with the call of rustc
+//! that builds it, its sources and its units.
+
+use super::capture::Capture;
+use super::units::Units;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// One crate.
+pub(crate) struct Crate {
+    pub(crate) capture: Capture,
+    pub(crate) units: Units,
+    /// As of its last build.
+    pub(crate) sources: Vec<PathBuf>,
+    /// Positions of the crates that use it.
+    pub(crate) users: Vec<usize>,
+}
+
+impl Crate {
+    /// What other crates read of it.
+    pub(crate) fn metadata(&self) -> PathBuf {
+        let stem = self.capture.stem();
+        self.capture.out_folder().join(format!("lib{stem}.rmeta"))
+    }
+}
+
+/// `program` and the captured crates that it uses, used ones first.
+pub(crate) fn order(program: &Capture, all: &[Capture]) -> Vec<Capture> {
+    let by_file: HashMap<PathBuf, &Capture> = all
+        .iter()
+        .flat_map(|capture| {
+            let stem = capture.out_folder().join(format!("lib{}", capture.stem()));
+            ["rlib", "rmeta"].map(|ending| (with_ending(&stem, ending), capture))
+        })
+        .collect();
+    let mut done = Vec::new();
+    visit(program, &by_file, &mut done);
+    done
+}
+
+/// `with_extension` would cut a name with a dot in it.
+fn with_ending(stem: &Path, ending: &str) -> PathBuf {
+    let mut path = stem.as_os_str().to_owned();
+    path.push(".");
+    path.push(ending);
+    path.into()
+}
+
+fn visit(capture: &Capture, by_file: &HashMap<PathBuf, &Capture>, done: &mut Vec<Capture>) {
+    if done.iter().any(|other| other.stem() == capture.stem()) {
+        return;
+    }
+    for used in capture.externs() {
+        if let Some(used) = by_file.get(&used) {
+            visit(used, by_file, done);
+        }
+    }
+    done.push(capture.clone());
+}
+
+/// The files that a build has read, from rustc's list for `make`.
+pub(crate) fn sources(capture: &Capture) -> Vec<PathBuf> {
+    let list = capture.out_folder().join(format!("{}.d", capture.stem()));
+    let text = std::fs::read_to_string(list).unwrap_or_default();
+    let rule = text.lines().find_map(|line| line.split_once(": "));
+    let mut sources = Vec::new();
+    let mut name = String::new();
+    let mut characters = rule.map_or("", |(_, sources)| sources).chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' if characters.peek() == Some(&' ') => {
+                name.push(' ');
+                characters.next();
+            }
+            ' ' => sources.push(std::mem::take(&mut name)),
+            other => name.push(other),
+        }
+    }
+    sources.push(name);
+    sources.retain(|name| !name.is_empty());
+    let absolute = sources.into_iter().map(|name| capture.directory.join(name));
+    absolute
+        .map(|path| path.canonicalize().unwrap_or(path))
+        .collect()
+}

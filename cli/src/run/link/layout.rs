@@ -1,0 +1,85 @@
+//! Where the pieces of an image go: what is read, then code, then what is
+//! written, each from a page of its own. Offsets in memory and in the file are
+//! the same.
+
+use super::plan::Plan;
+use crate::run::object::Kind;
+use std::ops::Range;
+
+/// Segments begin at multiples of this.
+const PAGE: u64 = 0x1000;
+/// Bytes of a stub.
+pub(crate) const STUB: u64 = 8;
+/// Bytes of the dynamic section.
+pub(crate) const DYNAMIC: u64 = 16 * 6;
+/// The file's and the segments' headers, and the empty tables of symbols.
+pub(crate) const HEAD: u64 = 64 + 56 * 6 + 24 + 16 + 8;
+
+/// Offsets from the start of the image.
+pub(crate) struct Layout {
+    /// Of each piece; of a thread-local one, from the start of the reserve.
+    pub(crate) pieces: Vec<u64>,
+    pub(crate) table: u64,
+    pub(crate) frames_table: u64,
+    pub(crate) frames: u64,
+    pub(crate) read: Range<u64>,
+    pub(crate) code: Range<u64>,
+    pub(crate) stubs: u64,
+    pub(crate) data: Range<u64>,
+    /// Where `data` goes on without bytes in the file.
+    pub(crate) zeroed: u64,
+    pub(crate) len: u64,
+    /// How much of the reserve is used afterwards.
+    pub(crate) reserve: u64,
+}
+
+impl Layout {
+    pub(crate) fn new(plan: &Plan, frames: u64, frames_table: u64, reserve: u64) -> Self {
+        let mut pieces = vec![0; plan.pieces.len()];
+        let mut place = |at: &mut u64, wanted: &[Kind]| {
+            for (piece, place) in plan.pieces.iter().zip(&mut pieces) {
+                if wanted.contains(&piece.kind()) {
+                    let section = &piece.object.sections[piece.section];
+                    *at = at.next_multiple_of(section.align);
+                    *place = *at;
+                    *at += section.size.max(1);
+                }
+            }
+        };
+        let mut at = HEAD.next_multiple_of(16);
+        let table = at;
+        at += 8 * plan.table.len() as u64;
+        place(&mut at, &[Kind::Constant, Kind::Other]);
+        let frames_at = at.next_multiple_of(8);
+        let frames_table_at = (frames_at + frames).next_multiple_of(8);
+        let read = 0..frames_table_at + frames_table;
+        at = read.end.next_multiple_of(PAGE);
+        let code = at;
+        place(&mut at, &[Kind::Text]);
+        let stubs = at.next_multiple_of(STUB);
+        let code = code..stubs + STUB * plan.stubs.len() as u64;
+        at = code.end.next_multiple_of(PAGE);
+        let data = at;
+        at += DYNAMIC;
+        place(&mut at, &[Kind::Data]);
+        let zeroed = at;
+        place(&mut at, &[Kind::Zeroed]);
+        let data = data..at;
+        let len = at.next_multiple_of(PAGE);
+        let mut reserve = reserve;
+        place(&mut reserve, &[Kind::ThreadLocal, Kind::ThreadZeroed]);
+        Self {
+            pieces,
+            table,
+            frames_table: frames_table_at,
+            frames: frames_at,
+            read,
+            code,
+            stubs,
+            data,
+            zeroed,
+            len,
+            reserve,
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Which sections an image needs, and what each reference in them means.
+//!
+//! Starting from the changed functions: whatever they refer to that the process
+//! does not have is taken in, and what that refers to, and so on.
+
+use crate::run::changes::key;
+use crate::run::names::{Names, Place};
+use crate::run::object::reference::Reference;
+use crate::run::object::{Kind, Object, Relocation};
+use crate::run::pool::Pool;
+use object::elf;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// A section of an object that becomes part of the image.
+#[derive(Clone)]
+pub(crate) struct Piece {
+    pub(crate) object: Arc<Object>,
+    pub(crate) section: usize,
+}
+
+impl Piece {
+    pub(crate) fn kind(&self) -> Kind {
+        self.object.sections[self.section].kind
+    }
+}
+
+/// What the symbol of a relocation stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Base {
+    /// An address in the process.
+    At(u64),
+    /// A distance from the thread pointer.
+    Thread(i64),
+    /// This far into a piece.
+    In(usize, i64),
+    /// A name that the dynamic linker knows.
+    Dynamic(usize),
+    /// A weak name that nobody defines.
+    Missing,
+}
+
+/// What the image is made of.
+#[derive(Default)]
+pub(crate) struct Plan {
+    pub(crate) pieces: Vec<Piece>,
+    index: HashMap<(usize, usize), usize>,
+    /// Names to be asked the dynamic linker for.
+    pub(crate) dynamic: Vec<String>,
+    dynamic_index: HashMap<String, usize>,
+    /// What stands in the table of addresses.
+    pub(crate) table: Vec<Base>,
+    table_index: HashMap<Base, usize>,
+    /// Calls that need a stub, because their target may be anywhere.
+    pub(crate) stubs: Vec<usize>,
+    /// For each piece, the bases of its relocations, in their order.
+    pub(crate) bases: Vec<Vec<Base>>,
+}
+
+/// Where things are found.
+pub(crate) struct Sources<'a> {
+    pub(crate) names: &'a Names,
+    /// What the process has under these names is not what is meant: for local
+    /// symbols with their file.
+    pub(crate) newer: &'a HashSet<(String, String)>,
+    pub(crate) pool: &'a mut Pool,
+    /// The objects of the newest builds.
+    pub(crate) objects: &'a [Arc<Object>],
+}
+
+impl Plan {
+    /// An image with these sections in it.
+    pub(crate) fn new(roots: &[Piece], sources: &mut Sources<'_>) -> Result<Self, String> {
+        let mut plan = Self::default();
+        for root in roots {
+            plan.piece(&root.object, root.section);
+        }
+        let mut next = 0;
+        while let Some(piece) = plan.pieces.get(next).cloned() {
+            let mut bases = Vec::new();
+            for relocation in piece.object.relocations(piece.section) {
+                let base = plan.base(&piece, &relocation, sources)?;
+                plan.need(&piece, &relocation, base)?;
+                bases.push(base);
+            }
+            plan.bases.push(bases);
+            // The tables of exceptions are reached from the call frames.
+            if piece.kind() == Kind::Text
+                && let Some(table) = super::frames::exception_table(&piece.object, piece.section)
+            {
+                plan.piece(&piece.object, table);
+            }
+            next += 1;
+        }
+        Ok(plan)
+    }
+
+    /// The number of a section's piece, which becomes part of the image.
+    fn piece(&mut self, object: &Arc<Object>, section: usize) -> usize {
+        let key = (Arc::as_ptr(object) as usize, section);
+        *self.index.entry(key).or_insert_with(|| {
+            self.pieces.push(Piece {
+                object: Arc::clone(object),
+                section,
+            });
+            self.pieces.len() - 1
+        })
+    }
+
+    /// The number of a section's piece, if it is part of the image.
+    pub(crate) fn piece_of(&self, object: &Arc<Object>, section: usize) -> Option<usize> {
+        let key = (Arc::as_ptr(object) as usize, section);
+        self.index.get(&key).copied()
+    }
+
+    /// What the symbol of `relocation` stands for.
+    fn base(
+        &mut self,
+        piece: &Piece,
+        relocation: &Relocation,
+        sources: &mut Sources<'_>,
+    ) -> Result<Base, String> {
+        let object = &piece.object;
+        let symbol = &object.symbols[relocation.symbol];
+        match object.reference(piece.section, relocation) {
+            Reference::Private { section, .. } => {
+                let piece = self.piece(object, section);
+                Ok(Base::In(piece, symbol.value as i64))
+            }
+            Reference::Named { symbol: named } => {
+                let found = &object.symbols[named];
+                // From the named symbol to the one that the relocation names.
+                let delta = if symbol.is_private {
+                    symbol.value as i64 - found.value as i64
+                } else {
+                    0
+                };
+                Ok(match self.named(object, named, sources)? {
+                    Base::At(at) => Base::At(at.wrapping_add_signed(delta)),
+                    Base::Thread(at) => Base::Thread(at + delta),
+                    Base::In(piece, at) => Base::In(piece, at + delta),
+                    other => other,
+                })
+            }
+        }
+    }
+
+    fn named(
+        &mut self,
+        object: &Arc<Object>,
+        symbol: usize,
+        sources: &mut Sources<'_>,
+    ) -> Result<Base, String> {
+        let (file, name) = key(object, symbol);
+        let is_newer = !sources.newer.is_empty()
+            && sources.newer.contains(&(file.to_owned(), name.to_owned()));
+        if let Some(place) = sources.names.find(object, symbol).filter(|_| !is_newer) {
+            return Ok(match place {
+                Place::At(at) => Base::At(at),
+                Place::Thread(at) => Base::Thread(at),
+            });
+        }
+        let found = &object.symbols[symbol];
+        if let Some(section) = found.section {
+            return Ok(Base::In(self.piece(object, section), found.value as i64));
+        }
+        let name = object.symbol_name(symbol);
+        if name.is_empty() {
+            return Ok(Base::Missing);
+        }
+        if let Some((other, symbol)) = sources.pool.find(name, sources.objects.iter())? {
+            let found = &other.symbols[symbol];
+            if let Some(section) = found.section {
+                return Ok(Base::In(self.piece(&other, section), found.value as i64));
+            }
+        }
+        Ok(Base::Dynamic(self.dynamic(name)))
+    }
+
+    fn dynamic(&mut self, name: &str) -> usize {
+        if let Some(known) = self.dynamic_index.get(name) {
+            return *known;
+        }
+        self.dynamic.push(name.to_owned());
+        self.dynamic_index
+            .insert(name.to_owned(), self.dynamic.len() - 1);
+        self.dynamic.len() - 1
+    }
+
+    /// Makes room for what a relocation needs besides its own field.
+    fn need(&mut self, piece: &Piece, relocation: &Relocation, base: Base) -> Result<(), String> {
+        match relocation.kind {
+            elf::R_X86_64_GOTPCREL
+            | elf::R_X86_64_GOTPCRELX
+            | elf::R_X86_64_REX_GOTPCRELX
+            | elf::R_X86_64_GOTTPOFF => {
+                self.entry(base);
+            }
+            elf::R_X86_64_PLT32 | elf::R_X86_64_PC32 if matches!(base, Base::Dynamic(_)) => {
+                let is_thread_call = self.dynamic_name(base) == Some("__tls_get_addr");
+                if piece.kind() == Kind::Text && !is_thread_call {
+                    let entry = self.entry(base);
+                    if !self.stubs.contains(&entry) {
+                        self.stubs.push(entry);
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The entry of the table of addresses for `base`.
+    pub(crate) fn entry(&mut self, base: Base) -> usize {
+        *self.table_index.entry(base).or_insert_with(|| {
+            self.table.push(base);
+            self.table.len() - 1
+        })
+    }
+
+    pub(crate) fn entry_of(&self, base: Base) -> Option<usize> {
+        self.table_index.get(&base).copied()
+    }
+
+    pub(crate) fn dynamic_name(&self, base: Base) -> Option<&str> {
+        match base {
+            Base::Dynamic(name) => Some(&self.dynamic[name]),
+            _ => None,
+        }
+    }
+}

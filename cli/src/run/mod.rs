@@ -1,0 +1,42 @@
+//! `cargo midair run`: every edit of the sources becomes live in the running
+//! program, and its state is kept.
+//!
+//! - [`capture`]: how cargo has called rustc, so that it can be called again.
+//! - [`build`]: what cargo has built, and whether it can be reloaded.
+//! - [`process`]: the program, and the agent in it.
+//! - [`watch`]: files that were edited.
+//! - [`replay`]: rustc again, without a linker.
+//! - [`units`]: the objects that have changed.
+//! - [`changes`]: the functions in them that have.
+//! - [`object`]: one object. [`names`]: where everything is. [`pool`]: where what
+//!   is missing is found. [`link`]: the image of an edit.
+//! - [`session`]: one edit after the other. [`report`]: what is said of each.
+//!
+//! What is not here: everything that touches the program's memory, which is the
+//! agent's (`midair::reload`).
+
+pub(crate) mod capture;
+
+mod agent_file;
+mod build;
+mod changes;
+mod crates;
+mod link;
+mod names;
+mod object;
+mod pool;
+mod process;
+mod replay;
+mod report;
+mod session;
+mod units;
+mod watch;
+
+use crate::args::Run;
+use crate::error::Error;
+use std::process::ExitCode;
+
+/// Builds, runs, and reloads until the program ends.
+pub(crate) fn run(args: &Run) -> Result<ExitCode, Error> {
+    session::run(args).map_err(|why| Error::Run { why })
+}

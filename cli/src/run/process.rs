@@ -1,0 +1,155 @@
+//! The program, and the agent in it.
+
+use super::capture::Capture;
+use midair::reload::protocol::{self, Answer, Hello, Load, Loaded, Request, SOCKET, VERSION};
+use std::ffi::OsString;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+
+/// How long the agent may take to say something.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program's number, for the handler of signals.
+static PROGRAM: AtomicI32 = AtomicI32::new(0);
+
+/// Starts `copy` of the executable as cargo would start the executable, with the
+/// agent in it.
+pub(crate) fn start(
+    copy: &Path,
+    executable: &Path,
+    capture: &Capture,
+    agent: &Path,
+    args: &[OsString],
+) -> Result<(Child, UnixStream), String> {
+    let (own, its) = UnixStream::pair().map_err(|e| format!("a socket: {e}"))?;
+    // SAFETY: clears a flag of a descriptor of ours: the program inherits it.
+    unsafe { libc::fcntl(its.as_raw_fd(), libc::F_SETFD, 0) };
+    let mut preload = agent.as_os_str().to_owned();
+    if let Some(before) = std::env::var_os("LD_PRELOAD").filter(|before| !before.is_empty()) {
+        preload.push(":");
+        preload.push(before);
+    }
+    let mut command = Command::new(copy);
+    command.arg0(executable).args(args);
+    let of_cargo = capture.env.iter().filter(|(name, _)| is_for_programs(name));
+    command.envs(of_cargo).env("LD_PRELOAD", preload);
+    command.env(SOCKET, its.as_raw_fd().to_string());
+    handle_signals();
+    let child = command
+        .spawn()
+        .map_err(|e| format!("{}: {e}", executable.display()))?;
+    PROGRAM.store(child.id() as i32, Ordering::Relaxed);
+    Ok((child, own))
+}
+
+/// What `cargo run` sets for a program.
+fn is_for_programs(name: &str) -> bool {
+    name == "CARGO"
+        || name == "LD_LIBRARY_PATH"
+        || name.starts_with("CARGO_PKG_")
+        || name.starts_with("CARGO_MANIFEST_")
+}
+
+/// Signals are for the program: one of the terminal reaches it by itself, others
+/// are passed on. This program ends when it does.
+fn handle_signals() {
+    extern "C" fn nothing(_: i32) {}
+    extern "C" fn pass_on(signal: i32) {
+        let program = PROGRAM.load(Ordering::Relaxed);
+        if program > 0 {
+            // SAFETY: sends a signal.
+            unsafe { libc::kill(program, signal) };
+        }
+    }
+    let handlers = [
+        (libc::SIGINT, nothing as extern "C" fn(i32)),
+        (libc::SIGQUIT, nothing),
+        (libc::SIGTERM, pass_on),
+        (libc::SIGHUP, pass_on),
+    ];
+    for (signal, handler) in handlers {
+        // SAFETY: the handlers call nothing but `kill`. A program that is started
+        // has the default again.
+        unsafe { libc::signal(signal, handler as *const () as libc::sighandler_t) };
+    }
+}
+
+/// What this program ends with if the other one ended like this.
+pub(crate) fn code(status: ExitStatus) -> u8 {
+    let signal = status.signal().map(|signal| 128 + signal);
+    status.code().or(signal).map_or(1, |code| code as u8)
+}
+
+/// The agent of a running program.
+pub(crate) struct Agent {
+    socket: UnixStream,
+    pub(crate) hello: Hello,
+}
+
+impl Agent {
+    pub(crate) fn greet(mut socket: UnixStream) -> Result<Self, String> {
+        let absent = |e: std::io::Error| {
+            format!(
+                "the program does not answer ({e}); a static executable has to call \
+                 `midair::agent()` at the start of `main`"
+            )
+        };
+        socket.set_read_timeout(Some(PATIENCE)).map_err(absent)?;
+        let hello: Hello = protocol::receive(&mut socket).map_err(absent)?;
+        if hello.version != VERSION {
+            return Err(format!(
+                "the agent in the program speaks version {} of the protocol, not {VERSION}; \
+                 use the same version of midair in both",
+                hello.version
+            ));
+        }
+        Ok(Self { socket, hello })
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Answer, String> {
+        let lost = |e| format!("the agent in the program is lost: {e}");
+        protocol::send(&mut self.socket, request).map_err(lost)?;
+        match protocol::receive(&mut self.socket).map_err(lost)? {
+            Answer::Failed(why) => Err(why),
+            answer => Ok(answer),
+        }
+    }
+
+    pub(crate) fn resolve(&mut self, names: Vec<String>) -> Result<Vec<u64>, String> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let count = names.len();
+        match self.ask(&Request::Resolve(names))? {
+            Answer::Addresses(addresses) if addresses.len() == count => Ok(addresses),
+            _ => Err(confused()),
+        }
+    }
+
+    pub(crate) fn room(&mut self, len: u64) -> Result<u64, String> {
+        match self.ask(&Request::Room(len))? {
+            Answer::Room(at) => Ok(at),
+            _ => Err(confused()),
+        }
+    }
+
+    pub(crate) fn load(&mut self, load: Load) -> Result<Loaded, String> {
+        match self.ask(&Request::Load(load))? {
+            Answer::Loaded(loaded) => Ok(loaded),
+            _ => Err(confused()),
+        }
+    }
+
+    pub(crate) fn prepare(&mut self, function: u64) -> Result<(), String> {
+        self.ask(&Request::Prepare(function)).map(drop)
+    }
+}
+
+fn confused() -> String {
+    "the agent in the program answers something else than it was asked".to_owned()
+}

@@ -1,0 +1,146 @@
+//! What is said of each reload.
+
+use crate::output::{BAD, FAINT, GOOD};
+use rustc_demangle::demangle;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// How many names are printed.
+const PRINTED: usize = 6;
+
+/// One reload.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Report {
+    /// Functions whose calls go to new code.
+    pub(crate) redirected: Vec<String>,
+    /// Functions that are the same but for lines in their panics.
+    pub(crate) moved: Vec<String>,
+    /// Functions of which old callers keep the old one.
+    pub(crate) versioned: Vec<Versioned>,
+    /// Constants that were overwritten.
+    pub(crate) overwritten: Vec<String>,
+    /// Statics that keep their values though their first value is another one.
+    pub(crate) kept: Vec<String>,
+    /// Why nothing was done.
+    pub(crate) refused: Vec<String>,
+    /// Bytes of memory that were added.
+    pub(crate) bytes: u64,
+    pub(crate) milliseconds: Latency,
+}
+
+/// A function and a reason.
+#[derive(Debug, Serialize)]
+pub(crate) struct Versioned {
+    pub(crate) what: String,
+    pub(crate) why: String,
+}
+
+/// Where the time went, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Latency {
+    pub(crate) watch: f64,
+    pub(crate) rustc: f64,
+    pub(crate) diff: f64,
+    pub(crate) gate: f64,
+    pub(crate) link: f64,
+    pub(crate) load: f64,
+    pub(crate) swap: f64,
+    pub(crate) total: f64,
+}
+
+pub(crate) fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e5).round() / 100.0
+}
+
+/// A linker name as a Rust path.
+pub(crate) fn path(name: &str) -> String {
+    format!("{:#}", demangle(name))
+}
+
+/// Says something that is not about one reload.
+pub(crate) fn say(json: bool, text: &str) {
+    if json {
+        let line = serde_json::json!({ "message": text });
+        eprintln!("{line}");
+    } else {
+        anstream::eprintln!("{FAINT}midair{FAINT:#}: {text}");
+    }
+}
+
+impl Report {
+    pub(crate) fn print(&self, json: bool) {
+        if json {
+            match serde_json::to_string(self) {
+                Ok(line) => eprintln!("{{\"reload\":{line}}}"),
+                Err(error) => eprintln!("midair: {error}"),
+            }
+        } else {
+            anstream::eprintln!("{}", self.text());
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{FAINT}midair{FAINT:#}: ");
+        let time = &self.milliseconds;
+        if !self.refused.is_empty() {
+            let _ = write!(text, "{BAD}nothing changed{BAD:#}:");
+            for refused in &self.refused {
+                let _ = write!(text, "\n  {refused}");
+            }
+            let _ = write!(
+                text,
+                "\n  the old code keeps running; start again for the new one"
+            );
+            return text;
+        }
+        let functions = self.redirected.len();
+        let plural = if functions == 1 { "" } else { "s" };
+        let _ = write!(
+            text,
+            "{GOOD}{functions} function{plural} live{GOOD:#} in {} ms",
+            time.total
+        );
+        let names: Vec<&str> = self
+            .redirected
+            .iter()
+            .take(PRINTED)
+            .map(String::as_str)
+            .collect();
+        if !names.is_empty() {
+            let _ = write!(text, ": {}", names.join(", "));
+        }
+        if functions > names.len() {
+            let _ = write!(text, " and {} more", functions - names.len());
+        }
+        if !self.moved.is_empty() {
+            let _ = write!(text, "; {} moved", self.moved.len());
+        }
+        if !self.overwritten.is_empty() {
+            let _ = write!(text, "; constants: {}", self.overwritten.join(", "));
+        }
+        for versioned in &self.versioned {
+            let Versioned { what, why } = versioned;
+            let _ = write!(text, "\n  {what}: old callers keep the old one: {why}");
+        }
+        for kept in &self.kept {
+            let _ = write!(
+                text,
+                "\n  {kept} keeps its value; its first value is for a new start"
+            );
+        }
+        let _ = write!(
+            text,
+            "\n  {FAINT}watch {}, rustc {}, diff {}, gate {}, link {}, load {}, swap {} ms; {} kB{FAINT:#}",
+            time.watch,
+            time.rustc,
+            time.diff,
+            time.gate,
+            time.link,
+            time.load,
+            time.swap,
+            self.bytes / 1024
+        );
+        text
+    }
+}

@@ -1,0 +1,150 @@
+//! The objects of a crate, and which of them have changed.
+//!
+//! rustc keeps an object for each unit of a crate in a folder for each build. A
+//! unit that did not have to be compiled again is a hard link to the object of the
+//! build before. So a unit has changed if its inode has; objects stay mapped, so
+//! that no inode is given to another file.
+
+use super::object::Object;
+use cargo_midair::run::gate;
+use std::collections::{BTreeMap, HashSet};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A crate's objects by their file names.
+pub(crate) type Objects = BTreeMap<String, Unit>;
+
+/// One object.
+#[derive(Clone)]
+pub(crate) struct Unit {
+    inode: u64,
+    pub(crate) object: Arc<Object>,
+    /// Its types.
+    pub(crate) types: Arc<gate::Object>,
+}
+
+impl Unit {
+    fn open(path: &Path, inode: u64) -> Result<Self, String> {
+        let object = Object::open(path)?;
+        let types = gate::Object::read(path, object.mapping()).map_err(|e| e.to_string())?;
+        Ok(Self {
+            inode,
+            object: Arc::new(object),
+            types: Arc::new(types),
+        })
+    }
+}
+
+/// The objects of one crate.
+pub(crate) struct Units {
+    folder: PathBuf,
+    /// What runs.
+    pub(crate) running: Objects,
+}
+
+impl Units {
+    /// Those of the crate whose builds are in a subfolder of `incremental` and
+    /// have the files that `linked` knows.
+    pub(crate) fn find(
+        incremental: &Path,
+        crate_name: &str,
+        linked: &HashSet<&str>,
+    ) -> Result<Self, String> {
+        let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", incremental.display());
+        let mut best = None;
+        for entry in std::fs::read_dir(incremental).map_err(|e| fail(&e))? {
+            let folder = entry.map_err(|e| fail(&e))?.path();
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            if name
+                .rsplit_once('-')
+                .is_none_or(|(name, _)| name != crate_name)
+            {
+                continue;
+            }
+            let Ok(files) = newest(&folder) else {
+                continue;
+            };
+            let known = |(file, _): &&(String, PathBuf)| {
+                linked.contains(file.strip_suffix(".o").unwrap_or(file))
+            };
+            let count = files.iter().filter(known).count();
+            if best.as_ref().is_none_or(|(most, _)| count > *most) {
+                best = Some((count, folder));
+            }
+        }
+        let (_, folder) = best.ok_or_else(|| {
+            format!(
+                "{}: no incremental build of `{crate_name}` is there; set `incremental = true` \
+                 in the profile",
+                incremental.display()
+            )
+        })?;
+        let mut units = Self {
+            folder,
+            running: Objects::new(),
+        };
+        units.running = units.newest()?;
+        Ok(units)
+    }
+
+    /// The objects of the newest build. Those that run are not opened again.
+    pub(crate) fn newest(&self) -> Result<Objects, String> {
+        let mut objects = Objects::new();
+        for (name, path) in newest(&self.folder)? {
+            let metadata = path
+                .metadata()
+                .map_err(|e| format!("{}: {e}", path.display()))?;
+            let inode = metadata.ino();
+            let unit = match self.running.get(&name) {
+                Some(same) if same.inode == inode => same.clone(),
+                _ => Unit::open(&path, inode)?,
+            };
+            objects.insert(name, unit);
+        }
+        Ok(objects)
+    }
+}
+
+/// The objects that are in the one but not in the other.
+pub(crate) fn only_in<'a>(one: &'a Objects, other: &Objects) -> Vec<&'a Unit> {
+    let is_new =
+        |(name, unit): &(&String, &Unit)| other.get(*name).is_none_or(|o| o.inode != unit.inode);
+    one.iter().filter(is_new).map(|(_, unit)| unit).collect()
+}
+
+/// The objects in the folder of the newest finished build.
+fn newest(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
+    let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", folder.display());
+    let mut builds = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|e| fail(&e))? {
+        let path = entry.map_err(|e| fail(&e))?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if name.starts_with("s-") && !name.ends_with("-working") && path.is_dir() {
+            // The time of the build is the first part, of ten digits in base 36.
+            let time = name[2..].split('-').next().unwrap_or_default().to_owned();
+            builds.push((time.len(), time, path));
+        }
+    }
+    let (_, _, build) = builds
+        .into_iter()
+        .max()
+        .ok_or_else(|| fail(&"no finished build"))?;
+    let mut objects = Vec::new();
+    for entry in std::fs::read_dir(&build).map_err(|e| fail(&e))? {
+        let path = entry.map_err(|e| fail(&e))?.path();
+        if path.extension().is_some_and(|extension| extension == "o") {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            objects.push((name, path));
+        }
+    }
+    Ok(objects)
+}

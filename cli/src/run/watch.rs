@@ -1,0 +1,87 @@
+//! Files that were edited.
+//!
+//! Folders are watched, not files: editors write a new file and rename it. What
+//! counts is the content: a file that was touched or written as it was is not
+//! edited.
+
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// After a file was closed or renamed: others that are written with it.
+pub(crate) const SETTLED: Duration = Duration::from_millis(3);
+/// After anything else: the file may be written on.
+pub(crate) const UNSETTLED: Duration = Duration::from_millis(30);
+
+pub(crate) struct Watch {
+    watcher: RecommendedWatcher,
+    folders: BTreeSet<PathBuf>,
+    contents: HashMap<PathBuf, Option<u64>>,
+}
+
+/// Something has happened to files.
+#[derive(Debug)]
+pub(crate) struct Touched {
+    pub(crate) paths: Vec<PathBuf>,
+    /// How long to wait for more.
+    pub(crate) quiet: Duration,
+}
+
+impl Watch {
+    pub(crate) fn new(mut tell: impl FnMut(Touched) + Send + 'static) -> Result<Self, String> {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            let Ok(event) = event else {
+                return;
+            };
+            let quiet = match event.kind {
+                EventKind::Access(AccessKind::Close(AccessMode::Write)) => SETTLED,
+                EventKind::Modify(notify::event::ModifyKind::Name(_)) => SETTLED,
+                EventKind::Access(_) => return,
+                _ => UNSETTLED,
+            };
+            tell(Touched {
+                paths: event.paths,
+                quiet,
+            });
+        });
+        Ok(Self {
+            watcher: watcher.map_err(|e| format!("files cannot be watched: {e}"))?,
+            folders: BTreeSet::new(),
+            contents: HashMap::new(),
+        })
+    }
+
+    /// Watches these files, too.
+    pub(crate) fn add(&mut self, sources: &[PathBuf]) -> Result<(), String> {
+        for source in sources {
+            if !self.contents.contains_key(source) {
+                self.contents.insert(source.clone(), content(source));
+            }
+            let Some(folder) = source.parent() else {
+                continue;
+            };
+            if self.folders.insert(folder.to_owned()) {
+                let watched = self.watcher.watch(folder, RecursiveMode::NonRecursive);
+                watched.map_err(|e| format!("{}: {e}", folder.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a file has another content than when this was asked last.
+    pub(crate) fn is_edited(&mut self, path: &Path) -> bool {
+        let now = content(path);
+        // A file that is away for a moment is being replaced.
+        now.is_some() && self.contents.insert(path.to_owned(), now) != Some(now)
+    }
+}
+
+fn content(path: &Path) -> Option<u64> {
+    let bytes = std::fs::read(path).ok()?;
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    Some(hasher.finish())
+}

@@ -1,0 +1,120 @@
+//! Traits, and the tables of trait objects that live.
+
+use crate::edit::{Crate, Edit};
+use cargo_midair::run::gate::{Object, Running, compare};
+use std::sync::Arc;
+
+/// A trait with an object of it.
+fn object(methods: &str, body: &str, by: u8) -> String {
+    format!(
+        "pub trait T {{ {methods} }} pub struct S(u32); impl T for S {{ {body} }} \
+         pub fn make(s: u32) -> Box<dyn T> {{ Box::new(S(s)) }} \
+         pub fn f(t: &dyn T) -> u32 {{ t.one() + t.two() + {by} }}"
+    )
+}
+
+const ONE: &str = "fn one(&self) -> u32;";
+const TWO: &str = "fn two(&self) -> u32;";
+const BODY: &str = "fn one(&self) -> u32 { self.0 } fn two(&self) -> u32 { 2 }";
+
+#[test]
+fn a_method_of_a_trait_object_is_edited() {
+    let trait_ = format!("{ONE} {TWO}");
+    let edit = Edit::of(
+        &object(&trait_, BODY, 1),
+        &object(&trait_, &BODY.replace("self.0", "self.0 + 1"), 1),
+    );
+    edit.same("<app::S as app::T>::one");
+}
+
+#[test]
+fn a_method_is_added_to_a_trait() {
+    let edit = Edit::of(
+        &object(&format!("{ONE} {TWO}"), BODY, 1),
+        &object(&format!("{ONE} fn three(&self) {{}} {TWO}"), BODY, 1),
+    );
+    edit.refuses(&["objects of trait `app::T` have tables of 2 methods, and the trait has 3 now"]);
+}
+
+#[test]
+fn a_method_is_removed_from_a_trait() {
+    let edit = Edit::of(
+        &object(&format!("{ONE} {TWO} fn three(&self) {{}}"), BODY, 1),
+        &object(&format!("{ONE} {TWO}"), BODY, 1),
+    );
+    edit.refuses(&["objects of trait `app::T` have tables of 3 methods, and the trait has 2 now"]);
+}
+
+#[test]
+fn the_methods_of_a_trait_are_swapped() {
+    let edit = Edit::of(
+        &object(&format!("{ONE} {TWO}"), BODY, 1),
+        &object(&format!("{TWO} {ONE}"), BODY, 1),
+    );
+    edit.refuses(&["slot 0 of the table of `<app::S as app::T>` is `two`, and was `one`"]);
+}
+
+#[test]
+fn a_default_method_is_edited() {
+    let source = |by: u8| {
+        object(
+            &format!("{ONE} fn two(&self) -> u32 {{ {by} }}"),
+            "fn one(&self) -> u32 { 1 }",
+            1,
+        )
+    };
+    let edit = Edit::of(&source(1), &source(2));
+    edit.same("app::T::two");
+}
+
+#[test]
+fn the_type_behind_a_trait_object_changes() {
+    let trait_ = format!("{ONE} {TWO}");
+    let source = object(&trait_, BODY, 1);
+    let grown = source
+        .replace("S(u32)", "S(u32, u32)")
+        .replace("S(s)", "S(s, s)");
+    let edit = Edit::of(&source, &grown);
+    edit.refuses(&[
+        "type `app::S` changed: field `__1: u32` is new, 4 bytes at 4; \
+        4 bytes aligned to 4, now 8 bytes aligned to 4",
+    ]);
+}
+
+/// Compares new objects with a linked file of the old ones.
+#[track_caller]
+fn linked(before: &str, after: &str, words: &[&str]) {
+    let krate = Crate::new(&[]);
+    let mut running = Running::new();
+    let executable = krate.link(&krate.compile(before));
+    running.add(Arc::new(Object::open(&executable).unwrap()));
+    let new: Vec<_> = krate.compile(after);
+    let new: Vec<_> = new
+        .iter()
+        .map(|path| Arc::new(Object::open(path).unwrap()))
+        .collect();
+    let outcome = compare(&running, &new, &[]).unwrap();
+    let said: Vec<_> = outcome.refusals.iter().map(ToString::to_string).collect();
+    assert_eq!(said, words);
+}
+
+#[test]
+fn what_runs_can_be_a_linked_file() {
+    let before = object(&format!("{ONE} {TWO}"), BODY, 1);
+    linked(&before, &object(&format!("{ONE} {TWO}"), BODY, 2), &[]);
+    linked(
+        &before,
+        &object(&format!("{TWO} {ONE}"), BODY, 1),
+        &["slot 0 of the table of `<app::S as app::T>` is `two`, and was `one`"],
+    );
+    linked(
+        &before,
+        &before
+            .replace("S(u32)", "S(u32, u32)")
+            .replace("S(s)", "S(s, s)"),
+        &[
+            "type `app::S` changed: field `__1: u32` is new, 4 bytes at 4; \
+           4 bytes aligned to 4, now 8 bytes aligned to 4",
+        ],
+    );
+}

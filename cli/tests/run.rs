@@ -1,0 +1,18 @@
+//! `cargo midair run`: a real workspace is edited on disk while its program runs.
+//!
+//! All tests share one copy of `tests/fixtures/live` and its target folder, so they
+//! take turns; each begins with the sources as they are in the repository.
+#![cfg(target_arch = "x86_64")]
+
+#[path = "run/counter.rs"]
+mod counter;
+#[path = "run/keeps.rs"]
+mod keeps;
+#[path = "run/live.rs"]
+mod live;
+#[path = "run/program.rs"]
+mod program;
+#[path = "run/refused.rs"]
+mod refused;
+#[path = "run/workspace.rs"]
+mod workspace;

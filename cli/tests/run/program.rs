@@ -1,0 +1,183 @@
+//! The running program: questions, answers, edits and what is said of them.
+
+use crate::workspace::Workspace;
+use serde_json::Value;
+use snapbox::cmd::cargo_bin;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// The first build takes longest.
+const PATIENCE: Duration = Duration::from_secs(200);
+
+pub(crate) struct Program {
+    pub(crate) workspace: Workspace,
+    child: Child,
+    input: ChildStdin,
+    answers: Receiver<String>,
+    said: Receiver<String>,
+}
+
+impl Program {
+    /// Starts the fixture's program and waits until edits are watched.
+    pub(crate) fn start() -> Self {
+        let program = Self::with(Workspace::fresh(), &[]);
+        program.wait_until_watched();
+        program
+    }
+
+    /// Waits until edits are watched.
+    pub(crate) fn wait_until_watched(&self) {
+        self.wait_for(|line| {
+            line["message"]
+                .as_str()
+                .is_some_and(|m| m.contains("watching"))
+        });
+    }
+
+    /// The next line of the program's.
+    pub(crate) fn line(&self) -> String {
+        self.answers.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Ends it as Ctrl-C in another terminal would not: by a signal for the
+    /// program that was started.
+    pub(crate) fn terminate(mut self) -> i32 {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").arg(id).status().unwrap().success());
+        self.child.wait().unwrap().code().unwrap()
+    }
+
+    /// Starts it, whatever comes of it.
+    pub(crate) fn with(workspace: Workspace, args: &[&str]) -> Self {
+        Self::spawn(workspace, args, None)
+    }
+
+    /// The same with a variable in the environment.
+    pub(crate) fn with_variable(workspace: Workspace, name: &str, value: &str) -> Self {
+        Self::spawn(workspace, &[], Some((name, value)))
+    }
+
+    fn spawn(workspace: Workspace, args: &[&str], variable: Option<(&str, &str)>) -> Self {
+        let mut command = Command::new(cargo_bin!("cargo-midair"));
+        command
+            .args(["midair", "run", "--message-format", "json"])
+            .args(args);
+        command.current_dir(workspace.root());
+        // What cargo has set for this test is not meant for the program.
+        let own = std::env::vars_os().map(|(name, _)| name);
+        for name in own.filter(|name| name.to_string_lossy().starts_with("CARGO")) {
+            if name != "CARGO_HOME" {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env_remove("RUSTFLAGS")
+            .env_remove("RUSTC_WRAPPER")
+            .env("NO_COLOR", "1");
+        command.envs(variable);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        Self {
+            workspace,
+            input: child.stdin.take().unwrap(),
+            answers: lines(child.stdout.take().unwrap()),
+            said: lines(child.stderr.take().unwrap()),
+            child,
+        }
+    }
+
+    /// What the program answers.
+    pub(crate) fn ask(&mut self, question: &str) -> String {
+        writeln!(self.input, "{question}").unwrap();
+        let answer = self.answers.recv_timeout(PATIENCE);
+        answer.unwrap_or_else(|e| panic!("{question}: {e}; {:#?}", self.rest()))
+    }
+
+    /// Replaces one place in one file and waits for the report.
+    pub(crate) fn edit(&mut self, file: &str, from: &str, to: &str) -> Value {
+        let text = self.workspace.replaced(file, from, to);
+        self.workspace.write(file, &text);
+        self.report()
+    }
+
+    /// The next report.
+    pub(crate) fn report(&self) -> Value {
+        let mut report = self.wait_for(|line| line.get("reload").is_some());
+        report["reload"].take()
+    }
+
+    /// The next message about something else.
+    pub(crate) fn message(&self) -> String {
+        let message = self.wait_for(|line| line.get("message").is_some());
+        message["message"].as_str().unwrap().to_owned()
+    }
+
+    fn wait_for(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut seen = Vec::new();
+        loop {
+            match self.said.recv_timeout(PATIENCE) {
+                Ok(line) => match serde_json::from_str(&line) {
+                    Ok(value) if wanted(&value) => return value,
+                    _ => seen.push(line),
+                },
+                Err(e) => panic!("{e}: {seen:#?}"),
+            }
+        }
+    }
+
+    /// The error that it ends with.
+    pub(crate) fn error(&self) -> String {
+        loop {
+            match self.said.recv_timeout(PATIENCE) {
+                Ok(line) if line.starts_with("error: ") => return line,
+                Ok(_) => {}
+                Err(e) => panic!("no error: {e}"),
+            }
+        }
+    }
+
+    /// What was said on stderr and nobody has waited for.
+    pub(crate) fn rest(&self) -> Vec<String> {
+        self.said.try_iter().collect()
+    }
+
+    /// Closes the program's input; what it ends with.
+    pub(crate) fn end(mut self) -> i32 {
+        drop(self.input);
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (tell, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            if tell.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+/// The functions that are live, by the last part of their names.
+pub(crate) fn redirected(report: &Value) -> Vec<String> {
+    let names = report["redirected"].as_array().unwrap().iter();
+    let mut names: Vec<String> = names
+        .map(|name| {
+            name.as_str()
+                .unwrap()
+                .rsplit("::")
+                .next()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}

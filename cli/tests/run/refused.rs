@@ -1,0 +1,123 @@
+//! What is refused, and that the old code keeps running.
+
+use crate::program::Program;
+use crate::workspace::Workspace;
+
+const CODE: &str = "app/src/code.rs";
+
+#[test]
+fn code_that_does_not_compile() {
+    let mut program = Program::start();
+    let text = program
+        .workspace
+        .replaced(CODE, "    n + 1\n", "    n + \"one\"\n");
+    program.workspace.write(CODE, &text);
+    assert!(program.message().contains("does not compile"));
+    assert_eq!(program.ask("private"), "2");
+    program.edit(CODE, "    n + \"one\"\n", "    n + 3\n");
+    assert_eq!(program.ask("private"), "4");
+    assert_eq!(program.end(), 0);
+}
+
+/// An edit of which nothing is applied, and what its reason says.
+fn refused(edit: (&str, &str, &str), words: &[&str]) {
+    let mut program = Program::start();
+    let report = program.edit(edit.0, edit.1, edit.2);
+    let reasons = report["refused"].to_string();
+    for word in words {
+        assert!(reasons.contains(word), "{word:?} in {report:#}");
+    }
+    assert_eq!(program.ask("private"), "2");
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn another_layout_of_a_type_that_lives() {
+    let mut program = Program::start();
+    let text = program
+        .workspace
+        .replaced(CODE, "struct Square(u32);", "struct Square(u64);");
+    let text = text.replace("self.0 * self.0", "(self.0 * self.0) as u32");
+    program.workspace.write(CODE, &text);
+    let report = program.report();
+    assert!(
+        report["refused"].to_string().contains("Square"),
+        "{report:#}"
+    );
+    assert_eq!(program.ask("dyn"), "9");
+    // What runs is still compared with the sources.
+    let text = text
+        .replace("Square(u64)", "Square(u32)")
+        .replace("(self.0 * self.0) as u32", "self.0 * 5");
+    program.workspace.write(CODE, &text);
+    program.report();
+    assert_eq!(program.ask("dyn"), "15");
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn another_type_of_a_static() {
+    let edit = (
+        CODE,
+        "TABLE: [u32; 3] = [1, 2, 3]",
+        "TABLE: [u32; 4] = [1, 2, 3, 4]",
+    );
+    refused(edit, &["TABLE"]);
+}
+
+#[test]
+fn another_order_of_the_methods_of_a_trait() {
+    let edit = (
+        CODE,
+        "    fn area(&self) -> u32;\n",
+        "    fn first(&self) -> u32 {\n        self.area()\n    }\n\n    fn area(&self) -> u32;\n",
+    );
+    refused(edit, &["Shape"]);
+}
+
+/// What is said of a workspace with this profile.
+fn refusal(profile: &str) -> String {
+    let workspace = Workspace::fresh();
+    let manifest = workspace.read("Cargo.toml");
+    workspace.write(
+        "Cargo.toml",
+        &format!("{manifest}\n[profile.dev]\n{profile}\n"),
+    );
+    let program = Program::with(workspace, &[]);
+    let message = program.error();
+    assert_eq!(program.end(), 1);
+    message
+}
+
+#[test]
+fn an_optimised_crate() {
+    let message = refusal("opt-level = 1");
+    assert!(message.contains("set `opt-level = 0`"), "{message}");
+}
+
+#[test]
+fn a_build_that_is_not_incremental() {
+    let message = refusal("incremental = false");
+    assert!(message.contains("set `incremental = true`"), "{message}");
+}
+
+#[test]
+fn a_build_without_debug_information() {
+    let message = refusal("debug = false");
+    assert!(message.contains("set `debug = true`"), "{message}");
+}
+
+#[test]
+fn a_stripped_program() {
+    let message = refusal("strip = true");
+    assert!(message.contains("set `strip = false`"), "{message}");
+}
+
+#[test]
+fn a_wrapper_that_may_answer_from_a_cache() {
+    let workspace = Workspace::fresh();
+    let program = Program::with_variable(workspace, "RUSTC_WRAPPER", "sccache");
+    let message = program.error();
+    assert!(message.contains("unset RUSTC_WRAPPER"), "{message}");
+    assert_eq!(program.end(), 1);
+}

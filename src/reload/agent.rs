@@ -1,0 +1,231 @@
+//! A thread that does what `cargo midair run` asks for.
+
+use super::area::Area;
+use super::caches;
+use super::image::{self, Image};
+use super::protocol::{self, Answer, Hello, Load, Loaded, Request, SOCKET, VERSION};
+use super::reserve;
+use super::swaps::{self, Swaps};
+use std::ffi::{CString, OsStr};
+use std::mem::MaybeUninit;
+use std::os::fd::{FromRawFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
+/// Where the list of libraries is that are loaded before all others.
+const PRELOAD: &str = "LD_PRELOAD";
+
+/// Starts the agent of hot reload, if this process was started by `cargo midair
+/// run`; answers whether it was.
+///
+/// `cargo midair run` preloads a library that calls this, so most programs need
+/// not. A static executable cannot be preloaded into: call it at the start of
+/// `main`, before there are other threads.
+pub fn agent() -> bool {
+    let Some(descriptor) = std::env::var(SOCKET)
+        .ok()
+        .and_then(|text| text.parse().ok())
+    else {
+        return false;
+    };
+    // Children of this process are not `cargo midair run`'s.
+    forget_environment();
+    let Some(socket) = take(descriptor) else {
+        return false;
+    };
+    let offset = reserve::offset();
+    start(move || serve(socket, offset))
+}
+
+fn forget_environment() {
+    let preloaded = std::env::var_os(PRELOAD).unwrap_or_default();
+    let rest = preloaded.as_bytes();
+    let rest = rest
+        .iter()
+        .position(|byte| *byte == b':')
+        .map(|at| &rest[at + 1..]);
+    // SAFETY: called before there are other threads, as `agent` demands.
+    unsafe { std::env::remove_var(SOCKET) };
+    match rest {
+        // SAFETY: as above.
+        Some(rest) => unsafe { std::env::set_var(PRELOAD, OsStr::from_bytes(rest)) },
+        // SAFETY: as above.
+        None => unsafe { std::env::remove_var(PRELOAD) },
+    }
+}
+
+/// The inherited socket, if it is one; children do not inherit it.
+fn take(descriptor: RawFd) -> Option<UnixStream> {
+    // SAFETY: asks for a status, of whatever it may be.
+    let mut status = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: `status` has room for the answer.
+    if unsafe { libc::fstat(descriptor, status.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: filled by a call that succeeded.
+    let status = unsafe { status.assume_init() };
+    if status.st_mode & libc::S_IFMT != libc::S_IFSOCK {
+        return None;
+    }
+    // SAFETY: sets a flag of a descriptor.
+    unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    // SAFETY: the descriptor was inherited for this and is nobody else's.
+    Some(unsafe { UnixStream::from_raw_fd(descriptor) })
+}
+
+/// Runs `serve` in a thread that takes none of the program's signals.
+fn start(serve: impl FnOnce() + Send + 'static) -> bool {
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: fills `all` and, below, `before`; a trap must come through.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::sigdelset(all.as_mut_ptr(), libc::SIGTRAP);
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+    }
+    let thread = std::thread::Builder::new().name("midair".to_owned());
+    let started = thread.spawn(serve);
+    // SAFETY: `before` was filled above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    started.is_ok()
+}
+
+/// Answers until the other half is gone. The program then goes on as it is.
+fn serve(mut socket: UnixStream, offset: i64) {
+    let executable = executable();
+    // A reserve that is elsewhere in another thread is not at a fixed distance.
+    let is_fixed = reserve::offset() == offset;
+    let hello = Hello {
+        version: VERSION,
+        pid: u64::from(std::process::id()),
+        slide: executable.slide,
+        reserve: offset,
+        reserve_len: if is_fixed { reserve::LEN as u64 } else { 0 },
+    };
+    let mut agent = Agent {
+        area: Area::new(executable.start).map_err(|e| e.to_string()),
+        swaps: Swaps::default(),
+        images: Vec::new(),
+    };
+    if protocol::send(&mut socket, &hello).is_err() {
+        return;
+    }
+    while let Ok(request) = protocol::receive(&mut socket) {
+        let answer = agent.answer(request).unwrap_or_else(Answer::Failed);
+        if protocol::send(&mut socket, &answer).is_err() {
+            return;
+        }
+    }
+}
+
+struct Agent {
+    area: Result<Area, String>,
+    swaps: Swaps,
+    /// What is loaded stays.
+    images: Vec<Image>,
+}
+
+impl Agent {
+    fn answer(&mut self, request: Request) -> Result<Answer, String> {
+        match request {
+            Request::Resolve(names) => Ok(Answer::Addresses(
+                names.into_iter().map(address_of).collect(),
+            )),
+            Request::Room(len) => {
+                let area = self.area.as_mut().map_err(|why| why.clone())?;
+                match area.room(len as usize) {
+                    Ok(at) => Ok(Answer::Room(at as u64)),
+                    Err(error) => Err(format!(
+                        "no address space for {len} bytes near the executable: {error}; restart"
+                    )),
+                }
+            }
+            Request::Load(load) => self.load(&load).map(Answer::Loaded),
+            Request::Prepare(function) => {
+                let function = function as usize as *const ();
+                crate::can_patch(function).map_err(|e| e.to_string())?;
+                Ok(Answer::Prepared)
+            }
+        }
+    }
+
+    fn load(&mut self, load: &Load) -> Result<Loaded, String> {
+        let begun = Instant::now();
+        let area = self.area.as_ref().map_err(|why| why.clone())?;
+        let (at, len) = (load.address as usize, load.len as usize);
+        let loaded = if load.file.is_empty() {
+            None
+        } else if area.holds(at, len) {
+            let loaded = image::load(area, &load.file, at, len);
+            Some(loaded.map_err(|e| format!("{} cannot be loaded: {e}", load.file))?)
+        } else {
+            return Err(format!("{at:#x} was not given out for an image"));
+        };
+        let load_nanoseconds = begun.elapsed().as_nanos() as u64;
+        let begun = Instant::now();
+        // SAFETY: constants of the program, says the linker that found them in its
+        // executable.
+        let written = unsafe { swaps::overwrite(&load.writes) };
+        let done = written
+            .map_err(|e| format!("a constant cannot be overwritten: {e}"))
+            .and_then(|before| {
+                // SAFETY: whoever linked the image has compared types.
+                unsafe { self.swaps.apply(&load.swaps) }.map_err(|error| {
+                    // SAFETY: puts back what stood there a moment ago.
+                    let undone = unsafe { swaps::overwrite(&before) };
+                    match undone {
+                        Ok(_) => error.to_string(),
+                        Err(also) => format!("{error} (and a constant was not put back: {also})"),
+                    }
+                })
+            });
+        if let Err(why) = done {
+            if let Some(image) = loaded {
+                image::unload(area, image, at, len);
+            }
+            return Err(why);
+        }
+        let unlisted = match &loaded {
+            Some(Image::Unlisted(why)) => why.clone(),
+            _ => String::new(),
+        };
+        self.images.extend(loaded);
+        for cache in &load.caches {
+            // SAFETY: found by its name in the executable.
+            unsafe { caches::reset(cache) };
+        }
+        Ok(Loaded {
+            load_nanoseconds,
+            swap_nanoseconds: begun.elapsed().as_nanos() as u64,
+            unlisted,
+        })
+    }
+}
+
+fn address_of(name: String) -> u64 {
+    let Ok(name) = CString::new(name) else {
+        return 0;
+    };
+    // SAFETY: looks a name up.
+    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) as u64 }
+}
+
+struct Executable {
+    slide: u64,
+    start: usize,
+}
+
+/// The main program, which the dynamic linker lists first.
+fn executable() -> Executable {
+    let program = crate::symbols::modules()
+        .ok()
+        .and_then(|list| list.into_iter().next());
+    match program {
+        Some(module) => Executable {
+            slide: module.slide().0,
+            start: module.code_ranges().first().map_or(0, |code| code.start),
+        },
+        None => Executable { slide: 0, start: 0 },
+    }
+}

@@ -1,0 +1,66 @@
+//! Address space in reach of the executable, kept for images.
+//!
+//! Linked code reaches what it refers to within 2 GB (x86-64). So a stretch next
+//! to the executable is taken at once, without rights and without memory, before
+//! anybody else settles there; images get pieces of it, one after the other.
+
+use crate::memory::layout::{map_at, map_near, page_size, unmap};
+use std::io;
+
+/// How much is kept: images of some ten kilobytes for a long day.
+#[cfg(target_arch = "x86_64")]
+const LEN: usize = 0x2000_0000;
+/// Less, for an `adrp` reaches 4 GB but a `bl` 128 MB only.
+#[cfg(target_arch = "aarch64")]
+const LEN: usize = 0x0200_0000;
+/// How far the farther end may be from the start of the executable.
+#[cfg(target_arch = "x86_64")]
+const REACH: usize = 0x4000_0000;
+#[cfg(target_arch = "aarch64")]
+const REACH: usize = 0x0600_0000;
+
+/// The stretch, and how much of it was handed out.
+pub(super) struct Area {
+    start: usize,
+    used: usize,
+}
+
+impl Area {
+    /// Takes a stretch below `executable`, where the heap does not grow to.
+    pub(super) fn new(executable: usize) -> io::Result<Self> {
+        let below = executable.saturating_sub(LEN);
+        let start = map_near(below, LEN, REACH, libc::PROT_NONE)?;
+        Ok(Self { start, used: 0 })
+    }
+
+    /// `len` bytes of it, whole pages.
+    pub(super) fn room(&mut self, len: usize) -> io::Result<usize> {
+        let whole = len.checked_next_multiple_of(page_size());
+        let Some(whole) = whole.filter(|whole| *whole <= LEN - self.used) else {
+            return Err(io::Error::from_raw_os_error(libc::ENOMEM));
+        };
+        let at = self.start + self.used;
+        self.used += whole;
+        Ok(at)
+    }
+
+    /// Whether all of this was handed out.
+    pub(super) fn holds(&self, at: usize, len: usize) -> bool {
+        at >= self.start
+            && at.is_multiple_of(page_size())
+            && at
+                .checked_add(len)
+                .is_some_and(|end| end <= self.start + self.used)
+    }
+
+    /// Lets go of a piece, for the dynamic linker to map a file there. Until it
+    /// has, somebody who asks for just this address could take it.
+    pub(super) fn vacate(&self, at: usize, len: usize) {
+        unmap(at, len.next_multiple_of(page_size()));
+    }
+
+    /// Takes a vacated piece again, if it is still free.
+    pub(super) fn occupy(&self, at: usize, len: usize) -> io::Result<()> {
+        map_at(at, len.next_multiple_of(page_size()), libc::PROT_NONE).map(drop)
+    }
+}

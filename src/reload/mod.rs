@@ -1,0 +1,23 @@
+//! The in-process half of hot reload: an agent that loads code which another
+//! process has linked, and leads the program's functions to it.
+//!
+//! - [`protocol`]: what `cargo midair run` and the agent say to each other.
+//! - `agent`: a thread that answers.
+//! - `area`: address space in reach of the executable, kept for images.
+//! - `caches`: what the program remembers of its modules is forgotten.
+//! - `image`: an image is loaded at the address that it was linked to.
+//! - `reserve`: thread-local memory for thread-locals that come later.
+//! - `swaps`: the patches of a reload, changed in one transaction.
+//!
+//! The agent knows nothing of sources, compilers, names of functions or layouts:
+//! whoever sends an image vouches for it.
+
+mod agent;
+mod area;
+mod caches;
+mod image;
+pub mod protocol;
+mod reserve;
+mod swaps;
+
+pub use agent::agent;

@@ -1,0 +1,456 @@
+//! What `cargo midair run` and the agent say to each other.
+//!
+//! The agent speaks first: a [`Hello`]. After that each [`Request`] gets one
+//! [`Answer`], in order. A message is its length (four bytes, little endian) and
+//! then its fields one after the other: numbers as eight bytes, strings and lists
+//! after their length. Both halves are of one version of midair, so nothing
+//! describes itself; [`VERSION`] is there to notice when they are not.
+
+use std::io::{self, Read, Write};
+
+/// Changes whenever a message does.
+pub const VERSION: u64 = 2;
+/// The environment variable that tells the agent its socket: the number of an
+/// inherited descriptor.
+pub const SOCKET: &str = "MIDAIR_AGENT_SOCKET";
+/// Longer messages are refused.
+const LONGEST: u64 = 1 << 28;
+
+/// The first message, from the agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// [`VERSION`], as the agent knows it.
+    pub version: u64,
+    /// The process.
+    pub pid: u64,
+    /// What is added to addresses in the executable's file.
+    pub slide: u64,
+    /// Where new thread-locals can be, relative to the thread pointer.
+    pub reserve: i64,
+    /// How many bytes there are.
+    pub reserve_len: u64,
+}
+
+/// What the agent is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Where these symbols of the process's shared libraries are.
+    Resolve(Vec<String>),
+    /// Address space of this length, for an image.
+    Room(u64),
+    /// Load an image and lead functions to it.
+    Load(Load),
+    /// Read what is needed to patch this function, without patching it.
+    Prepare(u64),
+}
+
+/// One reload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// The image, an ELF file; empty if there is none.
+    pub file: String,
+    /// Where it was linked to: what [`Request::Room`] was answered with.
+    pub address: u64,
+    /// How much room it has.
+    pub len: u64,
+    /// What is led where, all at one instant.
+    pub swaps: Vec<Swap>,
+    /// What is overwritten, just before that.
+    pub writes: Vec<Bytes>,
+    /// What is overwritten afterwards, if it can be had.
+    pub caches: Vec<Guarded>,
+}
+
+/// A function and its replacement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swap {
+    /// The function's address.
+    pub target: u64,
+    /// Where calls of it go from now on.
+    pub replacement: u64,
+}
+
+/// Bytes and where they belong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bytes {
+    /// The address of the first.
+    pub address: u64,
+    /// What is to stand there.
+    pub bytes: Vec<u8>,
+}
+
+/// Bytes that belong to whoever holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guarded {
+    /// The address of a `std::sync::Mutex<()>`.
+    pub lock: u64,
+    /// What is to stand there.
+    pub bytes: Bytes,
+}
+
+/// What the agent answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To [`Request::Resolve`], in the same order; zero for what there is not.
+    Addresses(Vec<u64>),
+    /// To [`Request::Room`].
+    Room(u64),
+    /// To [`Request::Load`].
+    Loaded(Loaded),
+    /// To [`Request::Prepare`].
+    Prepared,
+    /// Nothing was changed; why.
+    Failed(String),
+}
+
+/// A reload that is live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// What loading the image took.
+    pub load_nanoseconds: u64,
+    /// What leading the functions to it took.
+    pub swap_nanoseconds: u64,
+    /// Why the image was not loaded by the dynamic linker; empty if it was.
+    pub unlisted: String,
+}
+
+/// Sends one message.
+///
+/// # Errors
+///
+/// What the socket says.
+pub fn send(to: &mut impl Write, message: &impl Message) -> io::Result<()> {
+    let mut bytes = vec![0; 4];
+    message.put(&mut bytes);
+    let len = bytes.len() - 4;
+    let Some(head) = u32::try_from(len).ok().filter(|_| len as u64 <= LONGEST) else {
+        let why = format!("a message of {len} bytes is too long");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    };
+    bytes[..4].copy_from_slice(&head.to_le_bytes());
+    to.write_all(&bytes)?;
+    to.flush()
+}
+
+/// Waits for one message.
+///
+/// # Errors
+///
+/// What the socket says; [`io::ErrorKind::UnexpectedEof`] if the other half is
+/// gone, [`io::ErrorKind::InvalidData`] if what came is no such message.
+pub fn receive<M: Message>(from: &mut impl Read) -> io::Result<M> {
+    let mut len = [0; 4];
+    from.read_exact(&mut len)?;
+    let len = u64::from(u32::from_le_bytes(len));
+    if len > LONGEST {
+        return Err(invalid());
+    }
+    let mut bytes = Vec::new();
+    if from.take(len).read_to_end(&mut bytes)? as u64 != len {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let mut fields = Fields(&bytes);
+    let message = M::get(&mut fields).filter(|_| fields.0.is_empty());
+    message.ok_or_else(invalid)
+}
+
+fn invalid() -> io::Error {
+    let why = "not a message of this version of midair; install cargo-midair and the agent anew";
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// Something that can be sent.
+pub trait Message: Sized {
+    /// Appends its fields.
+    fn put(&self, bytes: &mut Vec<u8>);
+    /// Takes its fields off the front; none if they are not all there.
+    fn get(fields: &mut Fields<'_>) -> Option<Self>;
+}
+
+/// What is left of a message.
+#[derive(Debug)]
+pub struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take(&mut self, len: usize) -> Option<&[u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+}
+
+impl Message for u64 {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.to_le_bytes());
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self::from_le_bytes(fields.take(8)?.try_into().ok()?))
+    }
+}
+
+impl Message for String {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        (self.len() as u64).put(bytes);
+        bytes.extend(self.as_bytes());
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        let len = usize::try_from(u64::get(fields)?).ok()?;
+        Self::from_utf8(fields.take(len)?.to_vec()).ok()
+    }
+}
+
+impl<M: Message> Message for Vec<M> {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        (self.len() as u64).put(bytes);
+        self.iter().for_each(|item| item.put(bytes));
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        let len = u64::get(fields)?;
+        // Each takes a byte at least, so this is no way to ask for memory.
+        (0..len).map(|_| M::get(fields)).collect()
+    }
+}
+
+impl Message for Swap {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.target.put(bytes);
+        self.replacement.put(bytes);
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            target: u64::get(fields)?,
+            replacement: u64::get(fields)?,
+        })
+    }
+}
+
+impl Message for Bytes {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.address.put(bytes);
+        (self.bytes.len() as u64).put(bytes);
+        bytes.extend(&self.bytes);
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        let address = u64::get(fields)?;
+        let len = usize::try_from(u64::get(fields)?).ok()?;
+        let bytes = fields.take(len)?.to_vec();
+        Some(Self { address, bytes })
+    }
+}
+
+impl Message for Guarded {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.lock.put(bytes);
+        self.bytes.put(bytes);
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            lock: u64::get(fields)?,
+            bytes: Bytes::get(fields)?,
+        })
+    }
+}
+
+impl Message for Hello {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.version.put(bytes);
+        self.pid.put(bytes);
+        self.slide.put(bytes);
+        self.reserve.cast_unsigned().put(bytes);
+        self.reserve_len.put(bytes);
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            version: u64::get(fields)?,
+            pid: u64::get(fields)?,
+            slide: u64::get(fields)?,
+            reserve: u64::get(fields)?.cast_signed(),
+            reserve_len: u64::get(fields)?,
+        })
+    }
+}
+
+impl Message for Load {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.file.put(bytes);
+        self.address.put(bytes);
+        self.len.put(bytes);
+        self.swaps.put(bytes);
+        self.writes.put(bytes);
+        self.caches.put(bytes);
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            file: String::get(fields)?,
+            address: u64::get(fields)?,
+            len: u64::get(fields)?,
+            swaps: Vec::get(fields)?,
+            writes: Vec::get(fields)?,
+            caches: Vec::get(fields)?,
+        })
+    }
+}
+
+impl Message for Loaded {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.load_nanoseconds.put(bytes);
+        self.swap_nanoseconds.put(bytes);
+        self.unlisted.put(bytes);
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            load_nanoseconds: u64::get(fields)?,
+            swap_nanoseconds: u64::get(fields)?,
+            unlisted: String::get(fields)?,
+        })
+    }
+}
+
+impl Message for Request {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Resolve(names) => {
+                1.put(bytes);
+                names.put(bytes);
+            }
+            Self::Room(len) => {
+                2.put(bytes);
+                len.put(bytes);
+            }
+            Self::Load(load) => {
+                3.put(bytes);
+                load.put(bytes);
+            }
+            Self::Prepare(function) => {
+                4.put(bytes);
+                function.put(bytes);
+            }
+        }
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(match u64::get(fields)? {
+            1 => Self::Resolve(Vec::get(fields)?),
+            2 => Self::Room(u64::get(fields)?),
+            3 => Self::Load(Load::get(fields)?),
+            4 => Self::Prepare(u64::get(fields)?),
+            _ => return None,
+        })
+    }
+}
+
+impl Message for Answer {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Addresses(addresses) => {
+                1.put(bytes);
+                addresses.put(bytes);
+            }
+            Self::Room(at) => {
+                2.put(bytes);
+                at.put(bytes);
+            }
+            Self::Loaded(loaded) => {
+                3.put(bytes);
+                loaded.put(bytes);
+            }
+            Self::Prepared => 4.put(bytes),
+            Self::Failed(why) => {
+                5.put(bytes);
+                why.put(bytes);
+            }
+        }
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(match u64::get(fields)? {
+            1 => Self::Addresses(Vec::get(fields)?),
+            2 => Self::Room(u64::get(fields)?),
+            3 => Self::Loaded(Loaded::get(fields)?),
+            4 => Self::Prepared,
+            5 => Self::Failed(String::get(fields)?),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requests() -> Vec<Request> {
+        let load = Load {
+            file: "/tmp/image".to_owned(),
+            address: 0x5555_0000_0000,
+            len: 4096,
+            swaps: vec![Swap {
+                target: 1,
+                replacement: 2,
+            }],
+            writes: vec![Bytes {
+                address: 3,
+                bytes: vec![4, 5],
+            }],
+            caches: vec![Guarded {
+                lock: 6,
+                bytes: Bytes {
+                    address: 7,
+                    bytes: vec![8],
+                },
+            }],
+        };
+        vec![
+            Request::Resolve(vec!["malloc".to_owned(), String::new()]),
+            Request::Room(4096),
+            Request::Load(load),
+            Request::Prepare(u64::MAX),
+        ]
+    }
+
+    #[test]
+    fn what_is_sent_arrives() {
+        for request in requests() {
+            let mut bytes = Vec::new();
+            send(&mut bytes, &request).unwrap();
+            assert_eq!(receive::<Request>(&mut bytes.as_slice()).unwrap(), request);
+        }
+        let hello = Hello {
+            version: VERSION,
+            pid: 1,
+            slide: 0x1000,
+            reserve: -64,
+            reserve_len: 32,
+        };
+        let mut bytes = Vec::new();
+        send(&mut bytes, &hello).unwrap();
+        assert_eq!(receive::<Hello>(&mut bytes.as_slice()).unwrap(), hello);
+    }
+
+    #[test]
+    fn a_message_that_is_cut_short_is_an_error() {
+        for request in requests() {
+            let mut bytes = Vec::new();
+            send(&mut bytes, &request).unwrap();
+            for len in 0..bytes.len() {
+                assert!(receive::<Request>(&mut &bytes[..len]).is_err(), "{len}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_that_claims_to_be_endless_is_an_error() {
+        let mut bytes = 16_u32.to_le_bytes().to_vec();
+        1.put(&mut bytes);
+        u64::MAX.put(&mut bytes);
+        assert!(receive::<Request>(&mut bytes.as_slice()).is_err());
+    }
+}
