@@ -118,6 +118,7 @@ impl Site {
     pub(super) fn check_one(&self, item: Option<&'static str>) -> Result<(), MockError> {
         let mut known = lock(&self.known_as);
         if !known.contains(&item) {
+            inspect::is_called(self.target, item)?;
             inspect::is_one(self.target, item)?;
             known.push(item);
         }
