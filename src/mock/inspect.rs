@@ -101,6 +101,10 @@ pub(super) fn named<P: Signature>(query: &str) -> Result<P, MockError> {
         function: symbol.name.clone(),
         why: unknown.to_string(),
     })?;
+    if !found.is_kept {
+        let function = symbol.name;
+        return Err(MockError::Changed { function });
+    }
     let names = P::Args::names();
     let sizes = P::Args::SIZES;
     let called = |kind: &Option<Type>| kind.as_ref().map_or("?".to_owned(), |k| k.name.clone());
@@ -118,7 +122,7 @@ pub(super) fn named<P: Signature>(query: &str) -> Result<P, MockError> {
             found.result.name,
         ),
     };
-    if found.parameters.len() != names.len() || !found.is_kept {
+    if found.parameters.len() != names.len() {
         return Err(mismatch());
     }
     let same = |(found, (name, size)): (&Option<Type>, (&&str, &usize))| {

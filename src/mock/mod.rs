@@ -47,7 +47,7 @@ pub use builder::Builder;
 pub use error::MockError;
 pub use future::FutureBuilder;
 pub use guard::{Mock, Times, reset_all};
-pub use scope::{Entered, Scope, scope};
+pub use scope::{Attached, Entered, Scope, scope};
 pub use signature::{Function, Signature};
 pub use state::Call;
 

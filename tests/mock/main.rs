@@ -2,4 +2,9 @@
 
 mod futures;
 mod hostile;
+mod interference;
 mod kinds;
+mod odd;
+mod scopes;
+mod shapes;
+mod system;

@@ -44,4 +44,7 @@ pub(crate) use signature::{Comparison, keeps_signature, signature};
 pub(crate) use types::Type;
 
 #[cfg(test)]
+use {signature::Signature, unknown::Unknown};
+
+#[cfg(test)]
 mod tests;

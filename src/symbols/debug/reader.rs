@@ -311,6 +311,10 @@ impl Entry<'_> {
         self.entry.tag()
     }
 
+    pub(super) fn has(&self, attribute: DwAt) -> bool {
+        self.entry.attr_value(attribute).is_some()
+    }
+
     pub(super) fn number(&self, attribute: DwAt) -> Option<u64> {
         match self.entry.attr_value(attribute)? {
             AttributeValue::CallingConvention(convention) => Some(u64::from(convention.0)),

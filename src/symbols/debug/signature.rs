@@ -4,7 +4,10 @@
 //! An optimised program may call a local function in another way than its types
 //! say: arguments that the function does not need are not passed at all. LLVM
 //! marks such functions (`DW_CC_nocall`). A replacement with the declared
-//! signature would read garbage. This holds for each copy by itself.
+//! signature would read garbage. It does not mark those that get what a reference
+//! leads to instead of the reference, nor those whose callers pass anything for a
+//! parameter that is not used: there the parameter is nowhere. This holds for each
+//! copy by itself.
 
 use gimli::constants as dw;
 
@@ -78,7 +81,27 @@ pub(crate) fn keeps_signature(address: usize) -> Result<bool, Unknown> {
 
 fn is_kept<'a>(reader: &Reader<'a>, entry: &Entry<'a>) -> bool {
     let convention = reader.inherited(entry, |entry| entry.number(dw::DW_AT_calling_convention));
-    convention != Some(u64::from(dw::DW_CC_nocall.0))
+    convention != Some(u64::from(dw::DW_CC_nocall.0)) && gets_all(reader, entry)
+}
+
+/// Whether every parameter is somewhere when the function is called. One that is
+/// not is passed in another way (a number for a reference to one), or callers pass
+/// anything at all. What has no size is nowhere.
+fn gets_all<'a>(reader: &Reader<'a>, entry: &Entry<'a>) -> bool {
+    let is_passed = |kind: &Option<Entry<'a>>| {
+        let size = kind.as_ref().and_then(|kind| Type::of(reader, kind).size);
+        size != Some(0)
+    };
+    if !reader.root(entry).is_some_and(|root| Entry::is_rust(&root)) {
+        return true;
+    }
+    let declared = function::parameters(reader, entry);
+    let passed = declared.iter().filter(|kind| is_passed(kind)).count();
+    let own = reader.children(entry).unwrap_or_default();
+    let is_somewhere = |child: &&Entry<'a>| {
+        child.tag() == dw::DW_TAG_formal_parameter && child.has(dw::DW_AT_location)
+    };
+    own.iter().filter(is_somewhere).count() >= passed
 }
 
 /// The same as [`signature`] for a function of a file.
