@@ -227,3 +227,16 @@ fn a_condition_may_change_what_is_in_a_cell() {
         .returns(String::new());
     assert_eq!(run(), std::task::Poll::Ready("n".repeat(60)));
 }
+
+/// malloc's own locks are held while it asks for more memory.
+#[test]
+fn functions_that_malloc_calls() {
+    let control = mock!(
+        libc::mprotect as unsafe extern "C" fn(_, _, _) -> _ => |a, b, c| call_original!(a, b, c)
+    );
+    // In a thread other than the first, malloc grows its heap with mprotect.
+    let grow = || black_box((0..200).map(|_| vec![1_u8; 60_000]).collect::<Vec<_>>()).len();
+    assert_eq!(std::thread::spawn(grow).join().unwrap(), 200);
+    assert!(control.count() > 10, "{}", control.count());
+    assert!(control.calls().is_empty());
+}
