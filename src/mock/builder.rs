@@ -26,6 +26,8 @@ pub struct Builder<'l, P: Signature> {
     is_everywhere: bool,
     is_checked: bool,
     error: Option<MockError>,
+    /// Why a closure cannot be trusted with the lifetimes of the result.
+    result: Option<MockError>,
     made_at: &'static Location<'static>,
     types: Invariant<P>,
     anchor: PhantomData<&'l Anchor>,
@@ -55,7 +57,9 @@ impl<'l, P: Signature> Builder<'l, P> {
     ) -> Self {
         let mut builder = Self::of(target);
         let shown = know(&builder, anchor);
-        builder.error = check_lifetimes(&shown, type_name::<P::Ret>(), type_name::<P>()).err();
+        let signature = type_name::<P>();
+        builder.error = check_parameters(&shown, signature).err();
+        builder.result = check_result(&shown, type_name::<P::Ret>(), builder.item, signature).err();
         builder.shown = Some(shown);
         builder
     }
@@ -70,6 +74,7 @@ impl<'l, P: Signature> Builder<'l, P> {
             is_everywhere: false,
             is_checked: true,
             error: None,
+            result: None,
             made_at: Location::caller(),
             types: PhantomData,
             anchor: PhantomData,
@@ -112,13 +117,25 @@ impl<'l, P: Signature> Builder<'l, P> {
         self
     }
 
+    /// The result borrows from no argument, which the compiler checks here. For
+    /// functions whose result may do so as far as its type's name tells:
+    /// `mock!(send).owned_result().with(|to, what| Err("no".into()))`.
+    pub fn owned_result(mut self) -> Self
+    where
+        P::Ret: 'static,
+    {
+        self.result = None;
+        self
+    }
+
     /// Calls go to the original, and are counted and recorded.
     ///
     /// # Panics
     ///
     /// If the function cannot be mocked.
     #[track_caller]
-    pub fn passthrough(self) -> Mock {
+    pub fn passthrough(mut self) -> Mock {
+        self.result = None;
         self.act(Act::Original)
     }
 
@@ -135,7 +152,7 @@ impl<'l, P: Signature> Builder<'l, P> {
     where
         P::Ret: Clone + Send + Sync + 'static,
     {
-        self.answer(move |_| value.clone())
+        self.owned_result().answer(move |_| value.clone())
     }
 
     /// Makes the function return these values, one for each call. A call more is a
@@ -153,7 +170,7 @@ impl<'l, P: Signature> Builder<'l, P> {
         let given = values.len();
         let values = Mutex::new(values);
         let at = self.target.address() as usize;
-        self.answer(move |_| {
+        self.owned_result().answer(move |_| {
             let next = values
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -179,7 +196,7 @@ impl<'l, P: Signature> Builder<'l, P> {
             type_name::<P::Ret>(),
             type_name::<V>()
         );
-        self.answer(move |_| {
+        self.owned_result().answer(move |_| {
             let value = std::mem::ManuallyDrop::new(value.clone());
             // SAFETY: the two types are one.
             unsafe { std::mem::transmute_copy::<V, P::Ret>(&value) }
@@ -200,7 +217,7 @@ impl<'l, P: Signature> Builder<'l, P> {
     }
 
     fn try_act(self, act: Act<P>) -> Result<Mock, MockError> {
-        if let Some(error) = self.error {
+        if let Some(error) = self.error.or(self.result) {
             return Err(error);
         }
         let site = Site::of(self.target)?;
@@ -231,9 +248,29 @@ pub struct Exact<P: Signature>(Builder<'static, P>);
 impl<P: Signature> Exact<P> {
     #[doc(hidden)]
     #[track_caller]
-    pub fn new(target: Target<P>, show: impl FnOnce(&Builder<'static, P>) -> Shown) -> Self {
+    pub fn new(target: Target<P>, shown: &[Known]) -> Self {
+        let mut builder = Self::unchecked(target, shown);
+        let signature = || type_name::<P>().to_owned();
+        builder.0.error = match builder.0.item {
+            None => Some(MockError::Lifetimes {
+                signature: signature(),
+            }),
+            Some(item) if has_lifetime(item) => Some(MockError::Instance {
+                function: item.to_owned(),
+            }),
+            Some(_) => None,
+        };
+        builder
+    }
+
+    /// The same without a look at what the function is called.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn unchecked(target: Target<P>, shown: &[Known]) -> Self {
         let mut builder = Builder::of(target);
-        builder.shown = Some(show(&builder));
+        builder.shown = Some(std::array::from_fn(|n| {
+            shown.get(n).copied().unwrap_or(Known::NOTHING)
+        }));
         Self(builder)
     }
 
@@ -272,33 +309,52 @@ impl<P: Signature> Exact<P> {
     }
 }
 
-/// Whether all lifetimes in a signature are tied: a reference is, one inside of
-/// another type is not.
-pub(super) fn check_lifetimes(
+/// Whether a type has lifetimes, or may have: those in what a trait object or a
+/// closure holds are not in its name.
+fn has_lifetime(name: &str) -> bool {
+    let is_closure = |(at, closure): (usize, &str)| !name[at + closure.len()..].starts_with("::");
+    name.contains('&')
+        || name.contains("'_")
+        || name.contains("dyn ")
+        || name.match_indices("{{closure}}").any(is_closure)
+}
+
+/// Whether all lifetimes in the parameters are tied: a reference's is, one inside
+/// of another type is not.
+pub(super) fn check_parameters(shown: &Shown, signature: &str) -> Result<(), MockError> {
+    let is_hidden = |known: &Known| {
+        has_lifetime(if known.is_tied {
+            let name = known.type_name;
+            name.strip_prefix("&mut ")
+                .or(name.strip_prefix('&'))
+                .unwrap_or(name)
+        } else {
+            known.type_name
+        })
+    };
+    if shown.iter().any(is_hidden) {
+        return Err(MockError::Lifetimes {
+            signature: signature.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Whether a lifetime in the result can only be that of the one parameter that has
+/// one: not if there are several, and not if the function has some of its own,
+/// `fn leak<'a>(s: &str) -> &'a str`, which its name, `item`, tells.
+pub(super) fn check_result(
     shown: &Shown,
     result: &str,
+    item: Option<&str>,
     signature: &str,
 ) -> Result<(), MockError> {
-    let has_lifetime = |name: &str| name.contains('&') || name.contains("'_");
-    let refuse = || MockError::Lifetimes {
-        signature: signature.to_owned(),
-    };
-    let mut tied = 0;
-    for known in shown {
-        let name = known.type_name;
-        let rest = if known.is_tied {
-            name.trim_start_matches("&mut ").trim_start_matches('&')
-        } else {
-            name
-        };
-        tied += usize::from(known.is_tied);
-        if has_lifetime(rest) {
-            return Err(refuse());
-        }
-    }
-    // A result that borrows from one parameter borrows from that one.
-    if tied > 1 && has_lifetime(result) {
-        return Err(refuse());
+    let tied = shown.iter().filter(|known| known.is_tied).count();
+    let is_simple = tied < 2 && item.is_some_and(|item| !has_lifetime(item));
+    if has_lifetime(result) && tied > 0 && !is_simple {
+        return Err(MockError::Lifetimes {
+            signature: signature.to_owned(),
+        });
     }
     Ok(())
 }

@@ -75,6 +75,23 @@ pub enum MockError {
         /// Why.
         why: String,
     },
+    /// The function is generic in types with lifetimes: its code is that of all of
+    /// them, and a signature names some.
+    Instance {
+        /// The function.
+        function: String,
+    },
+    /// What makes a value of a struct or enum: no call is made where it is named.
+    Constructor {
+        /// The function.
+        function: String,
+    },
+    /// A function with `#[track_caller]`: a pointer to it is to another function,
+    /// which callers do not call.
+    TrackCaller {
+        /// The function.
+        function: String,
+    },
     /// Types of the signature have lifetimes that cannot be checked where the
     /// signature is not given.
     Lifetimes {
@@ -172,11 +189,29 @@ impl fmt::Display for MockError {
                 "the arguments in the future `{future}` cannot be found: {why}; \
                  only an `async fn` is mocked with `mock!(async …)`, in a build with `debug = 2`"
             ),
+            Self::Instance { function } => write!(
+                f,
+                "`{function}` is there for all lifetimes of its generic arguments, and a signature \
+                 cannot say so: mock it without one, `mock!(path => |a, b| …)`"
+            ),
+            Self::Constructor { function } => write!(
+                f,
+                "`{function}` is not called where a value is made by it, only as a function that \
+                 is handed on; mock a function that returns the value"
+            ),
+            Self::TrackCaller { function } => write!(
+                f,
+                "the pointer to `{function}` leads to a shim that its callers do not call, as it \
+                 is a function with `#[track_caller]` or of a trait object; mock a function that \
+                 calls it, or the method of the type itself"
+            ),
             Self::Lifetimes { signature } => write!(
                 f,
-                "the lifetimes in `{signature}` cannot be checked: give the signature, \
-                 `mock!(path: for<'a> fn(&'a str, Option<&str>) -> &'a str => |a, b| …)`; \
-                 `for<>` where none is to be any lifetime"
+                "the lifetimes in `{signature}` cannot be checked: name the function (not a \
+                 pointer to it) and give its signature, \
+                 `mock!(path: for<'a> fn(&'a str, Option<&str>) -> &'a str => |a, b| …)`, \
+                 `for<>` where none is to be any lifetime; or, if only its result is in \
+                 doubt and borrows nothing, `mock!(path).owned_result().with(|a, b| …)`"
             ),
         }
     }

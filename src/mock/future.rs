@@ -14,7 +14,7 @@
 //!
 //! Who sees the mock is whoever polls.
 
-use super::builder::{Invariant, check_lifetimes, exhausted};
+use super::builder::{Invariant, check_parameters, check_result, exhausted};
 use super::error::MockError;
 use super::guard::Mock;
 use super::show::{Anchor, Parameter, Shown, Shows};
@@ -129,6 +129,8 @@ pub struct FutureBuilder<'l, Args: Arguments, Fut: Future> {
     shown: Option<Shown>,
     when: Vec<When<PollFn<'l, Fut>>>,
     layout: Result<Arc<Layout>, MockError>,
+    /// Why a closure cannot be trusted with the lifetimes of the result.
+    result: Option<MockError>,
     is_everywhere: bool,
     is_checked: bool,
     made_at: &'static Location<'static>,
@@ -166,6 +168,7 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
             shown: None,
             when: Vec::new(),
             layout: Layout::of::<Args, Fut>(poll).map(Arc::new),
+            result: None,
             is_everywhere: false,
             is_checked: true,
             made_at: Location::caller(),
@@ -174,9 +177,11 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
         };
         let shown = know(&builder, anchor);
         let result = type_name::<Fut::Output>();
-        if let Err(error) = check_lifetimes(&shown, result, type_name::<fn(Args)>()) {
+        let signature = type_name::<fn(Args)>();
+        if let Err(error) = check_parameters(&shown, signature) {
             builder.layout = Err(error);
         }
+        builder.result = check_result(&shown, result, Some(type_name::<F>()), signature).err();
         builder.shown = Some(shown);
         builder
     }
@@ -201,6 +206,15 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
         self
     }
 
+    /// As [`Builder::owned_result`](super::Builder::owned_result).
+    pub fn owned_result(mut self) -> Self
+    where
+        Fut::Output: 'static,
+    {
+        self.result = None;
+        self
+    }
+
     /// As [`Builder::when`](super::Builder::when).
     pub fn when(mut self, when: impl Fn(&Args) -> bool + Send + Sync + 'static) -> Self {
         if let Ok(layout) = &self.layout {
@@ -211,10 +225,9 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
                 if unsafe { !layout.is_new(at) } {
                     return true;
                 }
-                // SAFETY: it has its arguments still; this copy of them is only
-                // looked at.
-                let args = ManuallyDrop::new(unsafe { Args::read(at, &layout.offsets) });
-                when(&args)
+                // SAFETY: it has its arguments still.
+                let lent = unsafe { Lent::<Args>::of(at.cast_mut(), &layout) };
+                when(&lent.args)
             }));
         }
         self
@@ -226,7 +239,8 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
     ///
     /// If the function cannot be mocked.
     #[track_caller]
-    pub fn passthrough(self) -> Mock {
+    pub fn passthrough(mut self) -> Mock {
+        self.result = None;
         self.act(|_| Act::Original)
     }
 
@@ -291,10 +305,11 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
     }
 
     #[track_caller]
-    fn steps(self, step: impl Fn(Args) -> Step<Fut::Output> + Send + Sync + 'static) -> Mock
+    fn steps(mut self, step: impl Fn(Args) -> Step<Fut::Output> + Send + Sync + 'static) -> Mock
     where
         Fut::Output: 'static,
     {
+        self.result = None; // owned, as it is 'static
         let running: Arc<Running<Fut::Output>> = Arc::default();
         let is_running = Arc::clone(&running);
         let mine = move |at: *const u8| is_running.has(at as usize);
@@ -336,7 +351,11 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
         is_mine: impl Fn(*const u8) -> bool + Send + Sync + 'static,
         make: impl FnOnce(Arc<Layout>) -> Act<PollFn<'l, Fut>>,
     ) -> Mock {
-        let made = self.layout.and_then(|layout| {
+        let layout = match self.result {
+            Some(error) => self.layout.and(Err(error)),
+            None => self.layout,
+        };
+        let made = layout.and_then(|layout| {
             let name = super::inspect::async_name;
             let site = Site::named(self.poll, name)?;
             site.check_one(None)?;
@@ -381,6 +400,38 @@ impl<'l, Args: Arguments, Fut: Future> FutureBuilder<'l, Args, Fut> {
             Ok(mock) => mock,
             Err(error) => panic!("{error}"),
         }
+    }
+}
+
+/// The arguments of a new future, as a tuple. They go back when this is dropped:
+/// whoever looks at them may change what is in a `Cell`.
+struct Lent<'l, Args: Arguments> {
+    args: ManuallyDrop<Args>,
+    future: *mut u8,
+    layout: &'l Layout,
+}
+
+impl<'l, Args: Arguments> Lent<'l, Args> {
+    /// # Safety
+    ///
+    /// There is a new future of this layout, which nobody looks at meanwhile.
+    unsafe fn of(future: *mut u8, layout: &'l Layout) -> Self {
+        // SAFETY: the caller's promise.
+        let args = unsafe { Args::read(future, &layout.offsets) };
+        Self {
+            args: ManuallyDrop::new(args),
+            future,
+            layout,
+        }
+    }
+}
+
+impl<Args: Arguments> Drop for Lent<'_, Args> {
+    fn drop(&mut self) {
+        // SAFETY: taken here, used no more.
+        let args = unsafe { ManuallyDrop::take(&mut self.args) };
+        // SAFETY: the future has not changed, so these are the places.
+        unsafe { args.write(self.future, &self.layout.offsets) };
     }
 }
 

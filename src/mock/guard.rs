@@ -119,7 +119,9 @@ impl Mock {
         self.state.count()
     }
 
-    /// The calls that the mock has answered, in their order; the first 10,000.
+    /// The calls that the mock has answered, in their order; the first 10,000. None
+    /// of functions by which malloc gets memory (`mmap`, `mprotect`, …): nothing can
+    /// be kept while its locks are held.
     pub fn calls(&self) -> Vec<Call> {
         self.state.calls()
     }

@@ -72,6 +72,27 @@ pub(super) fn is_one(at: usize, item: Option<&str>) -> Result<(), MockError> {
     Ok(())
 }
 
+/// Makes sure that callers of the function that the compiler calls `item` come to
+/// `at`: what a pointer leads to may be a shim of it.
+///
+/// # Errors
+///
+/// [`MockError::TrackCaller`], [`MockError::Constructor`].
+pub(super) fn is_called(at: usize, item: Option<&str>) -> Result<(), MockError> {
+    let is_shim = |name: &str| name.contains("{reify") || name.contains("{shim:reify");
+    let symbol = name(at);
+    if is_shim(&symbol) {
+        let function = item.map_or(symbol, str::to_owned);
+        return Err(MockError::TrackCaller { function });
+    }
+    match item {
+        Some(item) if item.ends_with("::{{constructor}}") => Err(MockError::Constructor {
+            function: item.trim_end_matches("::{{constructor}}").to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The function called `query`, whose type is `P`.
 pub(super) fn named<P: Signature>(query: &str) -> Result<P, MockError> {
     let symbol = symbols::symbol(query).map_err(Error::from)?;

@@ -78,6 +78,21 @@ pub mod __macro {
         }
     }
 
+    /// The same, of lifetimes that nobody checks.
+    ///
+    /// # Safety
+    ///
+    /// The function has the type that is given in all lifetimes: debug information
+    /// says nothing about them.
+    ///
+    /// # Panics
+    ///
+    /// As [`named`].
+    #[track_caller]
+    pub unsafe fn promised<P: super::Signature>(name: &str, like: P) -> Target<P> {
+        named(name, like)
+    }
+
     /// Calls the original of a function past all mocks.
     ///
     /// # Safety
@@ -130,6 +145,16 @@ pub mod __macro {
 /// let mock = midair::mock!("shop::till::discount": fn(&str) -> u32 => |_| 9);
 /// ```
 ///
+/// Debug information says nothing about lifetimes. So where the types have others
+/// than those of references which are parameters, the signature is given with `for`,
+/// and that it is right is a promise:
+///
+/// ```ignore
+/// let mock = unsafe {
+///     midair::mock!("shop::till::name": for<'a> fn(&'a Till<'_>) -> &'a str => |_| "till")
+/// };
+/// ```
+///
 /// Closures are checked with all lifetimes of the signature: one that keeps a
 /// reference which it was given does not compile. Where the macro cannot see
 /// lifetimes, because they are inside of other types or relate parameters to each
@@ -161,7 +186,7 @@ macro_rules! mock {
         $crate::__async_with!(($path); with ($closure); $)
     };
     ($name:literal : for<$($life:lifetime),* $(,)?> $($signature:tt)+) => {
-        $crate::__signature!(@qualifiers [named [$($life)*] $name] $($signature)+)
+        $crate::__signature!(@qualifiers [promised [$($life)*] $name] $($signature)+)
     };
     ($name:literal : $($signature:tt)+) => {
         $crate::__signature!(@qualifiers [named [] $name] $($signature)+)
@@ -175,22 +200,22 @@ macro_rules! mock {
         )
     };
     ($path:path as $type:ty $(=> $closure:expr)?) => {
-        $crate::__maybe_with!(($crate::__typed!($path, $type)); __mock; $($closure)?)
+        $crate::__maybe_with!(($crate::__typed!($path, $type)); (__mock); $($closure)?)
     };
     (<$own:ty as $trait:path>::$method:ident $(::<$($generic:ty),*>)? as $type:ty $(=> $closure:expr)?) => {
         $crate::__maybe_with!(
             ($crate::__typed!(<$own as $trait>::$method $(::<$($generic),*>)?, $type));
-            __mock; $($closure)?
+            (__mock); $($closure)?
         )
     };
     ($path:path as $type:ty; $($more:ty),+ $(=> $closure:expr)?) => {
         $crate::__maybe_with!(
             ($crate::mock::__macro::fixed::<_, ($($more,)+)>($crate::__typed!($path, $type)));
-            __mock; $($closure)?
+            (__mock); $($closure)?
         )
     };
     ($function:expr $(=> $closure:expr)?) => {
-        $crate::__maybe_with!(($crate::__pointer!($function)); __mock; $($closure)?)
+        $crate::__maybe_with!(($crate::__pointer!($function)); (__mock); $($closure)?)
     };
 }
 
@@ -255,14 +280,34 @@ macro_rules! __signature {
                     declared;
                 like
             }));
-            __exact; $(checked($closure))?
+            (__mock); $(checked($closure))?
+        )
+    }};
+    // What debug information does not say, a promise has to: lifetimes.
+    (@done [promised [$($life:lifetime)*] $name:literal] [$($qualifier:tt)*] [$([$type:ty])*] [$ret:ty] $($closure:expr)?) => {{
+        #[allow(clippy::extra_unused_lifetimes, clippy::needless_lifetimes, clippy::too_many_arguments)]
+        $($qualifier)* fn declared<$($life),*>($(_: $type),*) -> $ret {
+            unreachable!("only its type is used")
+        }
+        #[allow(unused)]
+        fn checked<C: for<$($life),*> Fn($($type),*) -> $ret>(closure: C) -> C {
+            closure
+        }
+        $crate::__maybe_with!(
+            ($crate::mock::__macro::promised($name, {
+                let like: $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret) =
+                    declared;
+                like
+            }));
+            (__promised [$($life)*] $([$type])*); $(checked($closure))?
         )
     }};
     (@done [[$($life:lifetime)*] $path:expr] [$($qualifier:tt)*] [$([$type:ty])*] [$ret:ty]) => {{
         $crate::__signature!(@same [$($life)*] $path; [$($qualifier)*] [$([$type])*] [$ret]);
-        $crate::__exact!($crate::__typed!(
-            $path, $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret)
-        ))
+        $crate::__exact!(
+            ($crate::__typed!($path, $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret)))
+            [$($life)*] $([$type])*
+        )
     }};
     (@done [[$($life:lifetime)*] $path:expr] [$($qualifier:tt)*] [$([$type:ty])*] [$ret:ty] $closure:expr) => {{
         $crate::__signature!(@same [$($life)*] $path; [$($qualifier)*] [$([$type])*] [$ret]);
@@ -270,10 +315,8 @@ macro_rules! __signature {
             closure
         }
         $crate::__with!(
-            ($crate::__typed!(
-                $path, $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret)
-            ));
-            __exact; (checked($closure)); $
+            ($crate::__typed!($path, $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret)));
+            (__exact [$($life)*] $([$type])*); (checked($closure)); $
         )
     }};
 
@@ -299,7 +342,7 @@ macro_rules! __any {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __mock {
-    ($pointer:expr) => {
+    (($pointer:expr)) => {
         $crate::mock::Builder::new(
             $pointer,
             &$crate::mock::__macro::Anchor::new(),
@@ -311,21 +354,26 @@ macro_rules! __mock {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __exact {
-    ($pointer:expr) => {
-        $crate::mock::__macro::Exact::new(
-            $pointer,
-            |of| $crate::__show!(of; 0 1 2 3 4 5 6 7 8 9 10 11),
-        )
+    (($pointer:expr) $($types:tt)*) => {
+        $crate::mock::__macro::Exact::new($pointer, &$crate::__show!($($types)*))
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __promised {
+    (($pointer:expr) $($types:tt)*) => {
+        $crate::mock::__macro::Exact::unchecked($pointer, &$crate::__show!($($types)*))
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __maybe_with {
-    (($pointer:expr); $make:ident;) => {
-        $crate::$make!($pointer)
+    (($pointer:expr); ($make:ident $($types:tt)*);) => {
+        $crate::$make!(($pointer) $($types)*)
     };
-    (($pointer:expr); $make:ident; $closure:expr) => {
+    (($pointer:expr); $make:tt; $closure:expr) => {
         $crate::__with!(($pointer); $make; ($closure); $)
     };
 }
@@ -333,14 +381,15 @@ macro_rules! __maybe_with {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __with {
-    (($pointer:expr); $make:ident; ($closure:expr); $dollar:tt) => {
-        $crate::$make!($pointer).with({
+    (($pointer:expr); ($make:ident $($types:tt)*); ($closure:expr); $dollar:tt) => {
+        $crate::$make!(($pointer) $($types)*).with({
             #[allow(unused_macros)]
             macro_rules! call_original {
                         ($dollar($dollar argument:expr),* $dollar(,)?) => {
-                            // SAFETY: a replacement may call what it replaces.
-                            unsafe {
-                                $crate::mock::__macro::call($pointer, ($dollar($dollar argument,)*))
+                            {
+                                let (target, arguments) = ($pointer, ($dollar($dollar argument,)*));
+                                // SAFETY: a replacement may call what it replaces.
+                                unsafe { $crate::mock::__macro::call(target, arguments) }
                             }
                         };
                     }

@@ -33,7 +33,9 @@ impl Anchor {
 pub struct Parameter<T>(PhantomData<fn(T) -> T>);
 
 impl<T> Parameter<T> {
-    pub(super) fn new() -> Self {
+    #[doc(hidden)]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
         Self(PhantomData)
     }
 }
@@ -165,16 +167,24 @@ macro_rules! __know {
     }};
 }
 
+/// What is known about types that are given, for all the lifetimes in them: a
+/// `Debug` for `'static` only does not count.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __show {
-    ($of:ident; $($n:literal)*) => {{
-        #[allow(unused_imports)]
-        use $crate::mock::__macro::{ByDebug, ByName};
-        [$({
-            let parameter = $of.parameter::<$n>();
+    ($lives:tt $([$type:ty])*) => {
+        [$($crate::__show!(@one $lives $type)),*]
+    };
+    (@one [$($life:lifetime)*] $type:ty) => {{
+        #[allow(clippy::extra_unused_lifetimes, clippy::needless_lifetimes)]
+        fn known<$($life),*>(
+            parameter: $crate::mock::__macro::Parameter<$type>,
+        ) -> $crate::mock::__macro::Known {
+            #[allow(unused_imports)]
+            use $crate::mock::__macro::{ByDebug, ByName};
             let show = (&&parameter).show();
             parameter.known(show, false)
-        }),*]
+        }
+        known($crate::mock::__macro::Parameter::new())
     }};
 }

@@ -122,6 +122,13 @@ pub unsafe trait Arguments: Sized {
     /// There are values of their types.
     #[doc(hidden)]
     unsafe fn read(from: *const u8, offsets: &[usize]) -> Self;
+    /// Copies the elements to `offsets` behind `to`, over what is there.
+    ///
+    /// # Safety
+    ///
+    /// There is room for values of their types.
+    #[doc(hidden)]
+    unsafe fn write(self, to: *mut u8, offsets: &[usize]);
 }
 
 /// A C-variadic function that is called with certain arguments behind the named
@@ -237,6 +244,13 @@ macro_rules! for_each_abi {
                 // SAFETY: the caller's promise; a future may be packed tighter
                 // than its arguments.
                 ($(unsafe { from.add(offsets[$n]).cast::<$generic>().read_unaligned() },)*)
+            }
+
+            #[allow(unused_variables, clippy::unused_unit)]
+            unsafe fn write(self, to: *mut u8, offsets: &[usize]) {
+                let ($($arg,)*) = self;
+                // SAFETY: the caller's promise.
+                $(unsafe { to.add(offsets[$n]).cast::<$generic>().write_unaligned($arg) };)*
             }
         }
 

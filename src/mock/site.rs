@@ -32,6 +32,7 @@ pub(crate) struct Site {
     not_reached: OnceLock<Vec<String>>,
     /// What the compiler calls it, as far as that was found to be true.
     known_as: Mutex<Vec<Option<&'static str>>>,
+    is_in_malloc: bool,
 }
 
 /// The patches of a site's copies.
@@ -91,9 +92,15 @@ impl Site {
             patched: Mutex::new(Patched::default()),
             not_reached: OnceLock::new(),
             known_as: Mutex::new(Vec::new()),
+            is_in_malloc: is_in_malloc(at),
         }));
         sites.insert(at, site);
         Ok(site)
+    }
+
+    /// Whether malloc calls it, with its locks held.
+    pub(super) fn is_in_malloc(&self) -> bool {
+        self.is_in_malloc
     }
 
     pub(super) fn index(&self) -> usize {
@@ -119,6 +126,7 @@ impl Site {
     pub(super) fn check_one(&self, item: Option<&'static str>) -> Result<(), MockError> {
         let mut known = lock(&self.known_as);
         if !known.contains(&item) {
+            inspect::is_called(self.target, item)?;
             inspect::is_one(self.target, item)?;
             known.push(item);
         }
@@ -204,7 +212,9 @@ impl Site {
         if asks {
             cells::ask(self.index);
         } else if found.is_none() {
-            cells::join();
+            if !self.is_in_malloc {
+                cells::join();
+            }
             cells::go_straight(self.index);
         }
         found
@@ -215,6 +225,21 @@ impl Site {
         // callable; before the first patch the function itself.
         unsafe { P::from_address(self.original.load(Ordering::Acquire) as *const ()) }
     }
+}
+
+/// Whether a function is one that malloc gets its memory by: a call of it may hold
+/// malloc's locks, so nothing may be allocated on the way to a mock of it.
+fn is_in_malloc(at: usize) -> bool {
+    [
+        libc::mmap as *const () as usize,
+        libc::munmap as *const () as usize,
+        libc::mremap as *const () as usize,
+        libc::mprotect as *const () as usize,
+        libc::madvise as *const () as usize,
+        libc::brk as *const () as usize,
+        libc::sbrk as *const () as usize,
+    ]
+    .contains(&at)
 }
 
 /// The original of the function at `target`, past all mocks: the function itself

@@ -144,7 +144,7 @@ impl State {
             action: Mutex::new(Some(Untyped::new(action))),
             is_live: AtomicBool::new(true),
             is_off: AtomicBool::new(false),
-            is_recorded: AtomicBool::new(true),
+            is_recorded: AtomicBool::new(!site.is_in_malloc()),
             count: AtomicUsize::new(0),
             calls: Mutex::new(Vec::new()),
             expected: Mutex::new(Expected::default()),

@@ -1,6 +1,7 @@
 //! Mocks of every kind of function, seen by those who are to see them.
 
 mod futures;
+mod hostile;
 mod interference;
 mod kinds;
 mod odd;

@@ -231,7 +231,9 @@ fn apply(f: fn(u32) -> u32, to: &dyn Fn(u32) -> u32, n: u32) -> u32 {
 
 #[test]
 fn functions_and_trait_objects_as_arguments() {
-    let _mock = mock!(apply => |f, to, n| f(n) * to(n));
+    let _mock = mock!(
+        apply: for<> fn(fn(u32) -> u32, &dyn Fn(u32) -> u32, u32) -> u32 => |f, to, n| f(n) * to(n)
+    );
     assert_eq!(apply(|n| n + 1, &|n| n + 2, 3), 20);
 }
 
@@ -243,10 +245,13 @@ fn fill(into: &mut Vec<u32>, from: &[u32], by: &mut dyn FnMut(u32) -> u32) -> us
 
 #[test]
 fn arguments_that_are_changed() {
-    let _mock = mock!(fill => |into, from, by| {
-        into.push(by(from[0]));
-        call_original!(into, &from[1..], by)
-    });
+    let _mock = mock!(
+        fill: for<> fn(&mut Vec<u32>, &[u32], &mut dyn FnMut(u32) -> u32) -> usize
+            => |into, from, by| {
+                into.push(by(from[0]));
+                call_original!(into, &from[1..], by)
+            }
+    );
     let (mut into, mut calls) = (Vec::new(), 0);
     let n = fill(&mut into, &[1, 2, 3], &mut |n| {
         calls += 1;
