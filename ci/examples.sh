@@ -8,6 +8,3 @@ for source in examples/*.rs; do
     echo "--- example $name"
     timeout 120 cargo run --quiet --release --example "$name"
 done
-
-# A program that does not unwind can mock, too.
-CARGO_PROFILE_RELEASE_PANIC=abort timeout 600 cargo run --quiet --release --example mock
