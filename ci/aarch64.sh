@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.."
 # x86-64, and are tested there.
 arch=(aarch64_oracle aarch64_ladder aarch64_relocation aarch64_tables)
 # Tests of the library, by where they run.
-programs=(aarch64 alone bad_input fork pass_through patch shapes unwinding)
+programs=(aarch64 alone bad_input fork mock pass_through patch shapes unwinding)
 machine=(
     aarch64 blocked consistency crossings exceptions hardened perf_map reclaim stress unloading
 )

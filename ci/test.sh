@@ -4,3 +4,6 @@ set -euxo pipefail
 
 cargo test --workspace
 cargo build -p midair-arch --no-default-features
+
+# Mocks where nothing unwinds.
+CARGO_PROFILE_DEV_PANIC=abort timeout 600 cargo run -p midair-abort

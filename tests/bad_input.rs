@@ -247,5 +247,7 @@ fn place(code: &[u8], offset: usize) -> *const () {
 #[cfg(target_arch = "x86_64")] // the compiler does not run on the emulated machine
 #[test]
 fn a_replacement_of_another_type_does_not_compile() {
-    trybuild::TestCases::new().compile_fail("tests/compile_fail/*.rs");
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/compile_fail/*.rs");
+    cases.compile_fail("tests/compile_fail/mock/*.rs");
 }

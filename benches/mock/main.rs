@@ -9,7 +9,6 @@ mod tests;
 
 use criterion::Criterion;
 use midair::mock;
-use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -38,25 +37,28 @@ fn call(f: fn(u64) -> u64, times: u64) -> Duration {
     start.elapsed()
 }
 
-/// Nanoseconds of a call: the fastest of criterion's samples, as others build and
-/// run on the same machine.
-fn measure(c: &mut Criterion, name: &str, f: fn(u64) -> u64) -> f64 {
-    let best = Cell::new(f64::INFINITY);
-    c.bench_function(name, |b| {
-        b.iter_custom(|times| {
-            let elapsed = call(f, times);
-            if times >= 10_000 {
-                let each = elapsed.as_nanos() as f64 / times as f64;
-                best.set(best.get().min(each));
-            }
-            elapsed
-        });
-    });
-    best.get()
+/// A function to be called, by name.
+type Row = (&'static str, fn(u64) -> u64);
+
+/// Nanoseconds of a call of each. They take turns, half a millisecond each, so
+/// that whatever else the machine does meets all of them; medians.
+fn measure(rows: &[Row]) -> Vec<f64> {
+    const CALLS: u64 = 100_000;
+    let mut turns = vec![Vec::new(); rows.len()];
+    for _ in 0..500 {
+        for ((_, f), turns) in rows.iter().zip(&mut turns) {
+            turns.push(call(*f, CALLS).as_nanos() as f64 / CALLS as f64);
+        }
+    }
+    let median = |mut turns: Vec<f64>| {
+        turns.sort_by(f64::total_cmp);
+        turns[turns.len() / 2]
+    };
+    turns.into_iter().map(median).collect()
 }
 
 /// Runs something while another thread has what it made.
-fn beside<T>(make: fn() -> T, run: impl FnOnce() -> f64) -> f64 {
+fn beside<T, R>(make: fn() -> T, run: impl FnOnce() -> R) -> R {
     let (is_made, wait_made) = channel::<()>();
     let (is_done, wait_done) = channel::<()>();
     std::thread::scope(|scope| {
@@ -72,42 +74,54 @@ fn beside<T>(make: fn() -> T, run: impl FnOnce() -> f64) -> f64 {
     })
 }
 
+/// A mock of the one and a fake of the other, that the measuring thread does not see.
+fn make_outside() -> impl Sized {
+    let mock = mock!(mocked).returns(0);
+    #[cfg(target_arch = "x86_64")]
+    return (mock, peer::fake_outside());
+    #[cfg(not(target_arch = "x86_64"))]
+    mock
+}
+
+fn calls(c: &mut Criterion) {
+    let counting = mock!(counted).returns(0).unrecorded();
+    let rows: &[Row] = &[
+        ("a direct call", direct),
+        ("midair, a thread without the mock", mocked),
+        ("midair, the thread that has it", counted),
+        #[cfg(target_arch = "x86_64")]
+        ("injectorpp, a thread without the fake", peer::outside),
+        #[cfg(target_arch = "x86_64")]
+        ("injectorpp, the thread that has it", peer::inside),
+    ];
+    #[cfg(target_arch = "x86_64")]
+    let _fake = peer::fake_inside();
+    let times = beside(make_outside, || {
+        for (name, f) in rows {
+            c.bench_function(name, |b| b.iter_custom(|times| call(*f, times)));
+        }
+        measure(rows)
+    });
+    drop(counting);
+    println!();
+    for ((name, _), time) in rows.iter().zip(&times) {
+        println!("{name:<40} {time:6.2} ns, {:+6.2} ns", time - times[0]);
+    }
+    if let [direct, ours, _, theirs, ..] = times[..] {
+        let part = (ours - direct) / (theirs - direct);
+        println!("without the mock, midair's overhead is {part:.3} of injectorpp's");
+    }
+}
+
 fn main() {
     let mut c = Criterion::default()
-        .sample_size(50)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
         .configure_from_args();
-
-    let bare = measure(&mut c, "direct", direct);
-    let outside = beside(
-        || mock!(mocked).returns(0),
-        || measure(&mut c, "midair, a thread without the mock", mocked),
-    );
-    let mock = mock!(counted).returns(0).unrecorded();
-    let inside = measure(&mut c, "midair, in the scope", counted);
-    drop(mock);
+    calls(&mut c);
     c.bench_function("midair, making and dropping a mock", |b| {
         b.iter(|| mock!(made).returns(0));
     });
-    println!("\na direct call                      {bare:6.2} ns");
-    println!(
-        "midair, a thread without the mock  {outside:6.2} ns, {:+.2} ns",
-        outside - bare
-    );
-    println!("midair, in the scope               {inside:6.2} ns");
-    #[cfg(target_arch = "x86_64")]
-    {
-        let (theirs, their_inside) = peer::measure_all(&mut c);
-        println!(
-            "injectorpp, a thread without it    {theirs:6.2} ns, {:+.2} ns",
-            theirs - bare
-        );
-        println!("injectorpp, the thread that has it {their_inside:6.2} ns");
-        println!(
-            "midair's overhead is {:.2} of injectorpp's",
-            (outside - bare) / (theirs - bare)
-        );
-    }
     tests::compare();
 }

@@ -16,6 +16,9 @@ use std::sync::{Mutex, PoisonError};
 pub(super) type Invariant<T> = PhantomData<fn(T) -> T>;
 
 /// A function that is about to be mocked; made by [`mock!`](crate::mock!).
+///
+/// It lives no longer than the statement in which it is made, so what is to be said
+/// is said there.
 #[must_use = "nothing is mocked yet: say `.returns(…)`, `.with(…)` or `.passthrough()`"]
 pub struct Builder<'l, P: Signature> {
     target: P,

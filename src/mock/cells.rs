@@ -229,9 +229,13 @@ impl Name {
     }
 }
 
-/// The name of the calling thread, as the operating system has it.
-pub(super) fn own_name() -> String {
-    in_words(&own_name_bytes())
+/// The name of the calling thread, as the operating system has it when this is
+/// first asked for.
+pub(super) fn own_name() -> Arc<str> {
+    thread_local!(static NAME: RefCell<Option<Arc<str>>> = const { RefCell::new(None) });
+    let ask = || Arc::from(in_words(&own_name_bytes()));
+    NAME.try_with(|name| Arc::clone(name.borrow_mut().get_or_insert_with(ask)))
+        .unwrap_or_else(|_| ask())
 }
 
 fn own_name_bytes() -> [u8; 16] {

@@ -127,7 +127,8 @@ pub(super) struct State {
     is_off: AtomicBool,
     is_recorded: AtomicBool,
     count: AtomicUsize,
-    calls: Mutex<Vec<Call>>,
+    /// Arguments, and the name of the thread.
+    calls: Mutex<Vec<(Vec<String>, Arc<str>)>>,
     pub(super) expected: Mutex<Expected>,
     /// What had been called from outside when the mock was made.
     outside: std::collections::BTreeMap<String, u64>,
@@ -218,7 +219,7 @@ impl State {
             self.count.fetch_add(1, Ordering::AcqRel);
             if is_kept {
                 let thread = cells::own_name();
-                lock(&self.calls).push(Call { arguments, thread });
+                lock(&self.calls).push((arguments, thread));
             }
         }
     }
@@ -229,7 +230,11 @@ impl State {
 
     pub(super) fn calls(&self) -> Vec<Call> {
         let _busy = Busy::enter();
-        lock(&self.calls).clone()
+        let call = |(arguments, thread): &(Vec<String>, Arc<str>)| Call {
+            arguments: arguments.clone(),
+            thread: thread.to_string(),
+        };
+        lock(&self.calls).iter().map(call).collect()
     }
 
     /// Calls that came from outside of every scope since the mock was made.

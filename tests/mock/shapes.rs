@@ -309,3 +309,15 @@ fn a_closure_that_was_made_a_pointer() {
     drop(mock);
     assert_eq!(closure(8), 9);
 }
+
+#[inline(never)]
+fn greet(name: impl Into<String>) -> String {
+    format!("hello {}", black_box(name.into()))
+}
+
+#[test]
+fn a_parameter_that_is_an_impl_trait() {
+    let _mock = mock!(greet as fn(String) -> _ => |name| call_original!(name) + "!");
+    assert_eq!(greet("Bo".to_owned()), "hello Bo!");
+    assert_eq!(greet("Bo"), "hello Bo");
+}
