@@ -306,7 +306,10 @@ fn own(function: &Function, owner: &Owner) -> TokenStream {
         Parameter::Borrowed(..) | Parameter::Owned(..) => false,
     };
     if function.parameters.iter().any(is_hidden) && !function.is_async {
-        own.extend(tokens("if false { let _ = CALL; ::core::unreachable!() }", &holes));
+        own.extend(tokens(
+            "if false { let _ = CALL; ::core::unreachable!() }",
+            &holes,
+        ));
     }
     own
 }
