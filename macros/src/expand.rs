@@ -89,8 +89,7 @@ const TYPED: &str = "
     if let ::core::option::Option::Some(result) = ::core::option::Option::None::<RESULT> {
         return result;
     }
-    let __midair_result: RESULT = BODY;
-    __midair_result
+    BODY
 ";
 
 /// A function with this body is opaque.
@@ -135,15 +134,13 @@ pub(crate) fn opaque(function: &Function, owner: &Owner) -> TokenStream {
 
 fn body(function: &Function, owner: &Owner) -> TokenStream {
     let (inner, statements) = inner_attributes(&function.body);
-    let mut block = Group::new(Delimiter::Brace, statements);
-    block.set_span(function.body.span());
     let holes = [
         ("INNER", inner),
         ("OWN", own(function, owner)),
         ("TOUCH", each(function, touched)),
         ("LETS", each(function, bound)),
         ("RESULT", result(function)),
-        ("BODY", TokenTree::from(block).into()),
+        ("BODY", statements),
     ];
     let with = |more: &[(&'static str, TokenStream)]| [&holes[..], more].concat();
     if !function.is_async {
