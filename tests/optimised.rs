@@ -108,9 +108,9 @@ fn check(row: &Row) {
         }
     }
     if row.optimisation == 3 {
-        let inlined = &results["ordinary::tax"];
+        let inlined = &results["ordinary::price"];
         assert!(
-            inlined.contains("subject::ordinary::calls_tax") && inlined.contains("ordinary.rs:"),
+            inlined.contains("subject::ordinary::receipt at ") && inlined.contains("ordinary.rs:"),
             "the caller is not named: {inlined}"
         );
     }

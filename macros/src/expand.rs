@@ -5,7 +5,7 @@
 //! fn f<T>(mut a: A, (b, c): (B, C)) -> R {
 //!     let own: fn(_, _) -> _ = f::<T>;
 //!     black_box(own);                  // called by nobody knows whom
-//!     black_box(&mut a);               // written to, if passed by reference
+//!     black_box(&mut a);               // used, and perhaps written to
 //!     black_box(&mut arg1);
 //!     through(move || -> R { let a = a; let (b, c) = arg1; … })
 //! }
@@ -222,16 +222,15 @@ fn declared((at, parameter): (usize, &Parameter)) -> TokenStream {
     }
 }
 
-/// What is passed by reference is written to: else callers would rely on its being
+/// Uses what it is given: callers pass anything for a parameter that is not used.
+/// And writes to what is passed by reference, or callers would rely on its being
 /// left alone, and a mock may change it.
 fn touched((at, parameter): (usize, &Parameter)) -> TokenStream {
-    match parameter {
-        Parameter::Borrowed(..) => TokenStream::new(),
-        _ => tokens(
-            "::core::hint::black_box(&mut NAME);",
-            &[("NAME", holder((at, parameter)))],
-        ),
-    }
+    let touch = match parameter {
+        Parameter::Borrowed(..) => "::core::hint::black_box(&NAME);",
+        Parameter::Owned(..) | Parameter::Other(..) => "::core::hint::black_box(&mut NAME);",
+    };
+    tokens(touch, &[("NAME", holder((at, parameter)))])
 }
 
 /// The parameter as the body knows it.
