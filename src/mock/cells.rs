@@ -6,14 +6,20 @@
 //! original. All cells are negative at first, so that a thread comes here once
 //! for each function and is told whether it has to come again.
 //!
-//! A thread that no scope has reached is *outside*; its counts are what is said
-//! about calls from outside when an expectation fails.
+//! A thread that sees no mock at all is *outside*: no scope has reached it, or all
+//! mocks of its scope are over. Its counts are what is said about calls from
+//! outside when an expectation fails.
+//!
+//! What this does not do: make a thread known without allocating. Threads are when
+//! they are started; one that is older than the first mock is known from its first
+//! call of a mocked function on, so that one is not for a signal handler.
 
+use super::scope::{Busy, Scope};
 use crate::patch::selector::thread_pointer;
 use crate::symbols::{self, ModuleRole};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// So many functions have cells. Calls of those that are mocked after them go
@@ -47,10 +53,10 @@ pub(super) fn distance(index: usize) -> Option<isize> {
 
 /// One thread's cells, for others to read.
 struct Thread {
-    name: String,
+    name: Name,
     /// Where they are, for as long as the thread is in the list.
     cells: usize,
-    is_outside: AtomicBool,
+    scope: Mutex<Scope>,
 }
 
 #[derive(Default)]
@@ -64,7 +70,11 @@ struct Threads {
 static THREADS: Mutex<Option<Threads>> = Mutex::new(None);
 
 fn threads() -> MutexGuard<'static, Option<Threads>> {
-    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&THREADS)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The calling thread's place in the list, until it ends.
@@ -72,9 +82,10 @@ struct Member(Arc<Thread>);
 
 impl Drop for Member {
     fn drop(&mut self) {
+        let _busy = Busy::enter();
         let mut threads = threads();
         let threads = threads.get_or_insert_default();
-        if self.0.is_outside.load(Ordering::Relaxed) {
+        if self.0.is_outside() {
             threads.bank(&self.0);
         }
         threads.running.retain(|other| !Arc::ptr_eq(other, &self.0));
@@ -89,31 +100,35 @@ impl Threads {
         for index in 0..CELLS {
             let counted = thread.counted(index);
             if counted > 0 {
-                *self.past.entry((index, thread.name.clone())).or_default() += counted;
+                *self.past.entry((index, thread.name.get())).or_default() += counted;
             }
         }
     }
 }
 
 impl Thread {
+    fn is_outside(&self) -> bool {
+        lock(&self.scope).is_over()
+    }
+
     fn counted(&self, index: usize) -> u64 {
         let cells = self.cells as *const [AtomicI32; CELLS];
         // SAFETY: the cells of a thread in the list are there, as it leaves the
         // list before it ends.
-        let count = unsafe { &*cells }[index].load(Ordering::Relaxed);
-        u64::try_from(count).unwrap_or(0)
+        let cell = unsafe { &*cells }.get(index);
+        cell.map_or(0, |cell| cell.load(Ordering::Relaxed).max(0) as u64)
     }
 }
 
 /// Makes the calling thread known. A thread that is about to end stays unknown.
-pub(super) fn join(is_outside: bool) {
+pub(super) fn join() {
     if IS_MEMBER.get() {
         return;
     }
     let thread = Arc::new(Thread {
-        name: own_name(),
+        name: Name::default(),
         cells: MINE.with(std::ptr::from_ref) as usize,
-        is_outside: AtomicBool::new(is_outside),
+        scope: Mutex::default(),
     });
     let member = Member(Arc::clone(&thread));
     let _ = MEMBER.try_with(|own| {
@@ -127,22 +142,17 @@ pub(super) fn join(is_outside: bool) {
 
 /// The calling thread comes into a scope, or leaves the last one: what it has
 /// counted so far was outside or not, and it asks again about every function.
-pub(super) fn set_outside(is_outside: bool) {
-    join(is_outside);
-    let _ = MEMBER.try_with(|own| {
-        let own = own.try_borrow();
-        let Some(Member(thread)) = own.as_deref().ok().and_then(Option::as_ref) else {
-            return;
-        };
-        if thread.is_outside.swap(is_outside, Ordering::Relaxed) {
+pub(super) fn set_scope(scope: Scope) {
+    join();
+    let before = MEMBER.try_with(|own| {
+        let own = own.try_borrow().ok()?;
+        let Member(thread) = own.as_ref()?;
+        if thread.is_outside() {
             threads().get_or_insert_default().bank(thread);
         }
+        Some(std::mem::replace(&mut *lock(&thread.scope), scope))
     });
-    ask_about_all();
-}
-
-/// The calling thread asks again about every function.
-pub(super) fn ask_about_all() {
+    drop(before);
     MINE.with(|cells| {
         for cell in cells {
             cell.store(ASK, Ordering::Relaxed);
@@ -150,11 +160,29 @@ pub(super) fn ask_about_all() {
     });
 }
 
+/// The calling thread goes on asking about a function. Said at each call: a
+/// counter that nobody sets back would not be negative for ever.
+pub(super) fn ask(index: usize) {
+    if index < CELLS {
+        MINE.with(|cells| cells[index].store(ASK, Ordering::Relaxed));
+    }
+}
+
 /// The calling thread asks no more about a function: its calls go straight to the
-/// original, and this one was the first.
+/// original, and this one was the first. If all calls come here, they are counted
+/// here.
 pub(super) fn go_straight(index: usize) {
     if index < CELLS && IS_MEMBER.get() {
-        MINE.with(|cells| cells[index].store(1, Ordering::Relaxed));
+        let _ = MEMBER.try_with(|own| {
+            if let Some(Member(thread)) = own.try_borrow().ok()?.as_ref() {
+                thread.name.refresh();
+            }
+            Some(())
+        });
+        MINE.with(|cells| {
+            let counted = cells[index].load(Ordering::Relaxed).max(0);
+            cells[index].store(counted.saturating_add(1), Ordering::Relaxed);
+        });
     }
 }
 
@@ -162,6 +190,7 @@ pub(super) fn go_straight(index: usize) {
 /// has begun.
 pub(super) fn outside(index: usize) -> BTreeMap<String, u64> {
     let mut calls = BTreeMap::new();
+    let _busy = Busy::enter();
     let threads = threads();
     let Some(threads) = &*threads else {
         return calls;
@@ -173,21 +202,46 @@ pub(super) fn outside(index: usize) -> BTreeMap<String, u64> {
     }
     for thread in &threads.running {
         let count = thread.counted(index);
-        if thread.is_outside.load(Ordering::Relaxed) && count > 0 {
-            *calls.entry(thread.name.clone()).or_default() += count;
+        if count > 0 && thread.is_outside() {
+            *calls.entry(thread.name.get()).or_default() += count;
         }
     }
     calls
 }
 
+/// The name of a thread. Most are given one after they have begun, so it is asked
+/// for again when the thread is told to count.
+#[derive(Default)]
+struct Name([AtomicU64; 2]);
+
+impl Name {
+    /// To be called by the thread.
+    fn refresh(&self) {
+        for (half, now) in self.0.iter().zip(own_name_bytes().as_chunks::<8>().0) {
+            half.store(u64::from_ne_bytes(*now), Ordering::Relaxed);
+        }
+    }
+
+    fn get(&self) -> String {
+        let halves = self.0.each_ref();
+        let bytes = halves.map(|half| half.load(Ordering::Relaxed).to_ne_bytes());
+        in_words(bytes.as_flattened())
+    }
+}
+
 /// The name of the calling thread, as the operating system has it.
 pub(super) fn own_name() -> String {
+    in_words(&own_name_bytes())
+}
+
+fn own_name_bytes() -> [u8; 16] {
     let mut name = [0_u8; 16];
     // SAFETY: PR_GET_NAME writes up to 16 bytes, the last of them zero.
     unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
-    let end = name
-        .iter()
-        .position(|&byte| byte == 0)
-        .unwrap_or(name.len());
-    String::from_utf8_lossy(&name[..end]).into_owned()
+    name
+}
+
+fn in_words(name: &[u8]) -> String {
+    let end = name.iter().position(|&byte| byte == 0);
+    String::from_utf8_lossy(&name[..end.unwrap_or(name.len())]).into_owned()
 }

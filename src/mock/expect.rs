@@ -78,7 +78,7 @@ pub(super) fn unmet(state: &State, expected: Expected) -> Option<String> {
     }
     let outside = state.outside();
     if !outside.is_empty() {
-        text.push_str("\n  threads that do not see the mock, as no mock was there when they were started, have called it meanwhile:");
+        text.push_str("\n  threads that see no mocks, as they were started before it, have called the original meanwhile:");
         for (thread, count) in outside {
             let _ = write!(text, "\n    thread `{thread}`: {count} times");
         }

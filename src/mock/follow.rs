@@ -93,7 +93,7 @@ extern "C-unwind" fn arrive(luggage: *mut c_void) -> *mut c_void {
         argument,
     } = *unsafe { Box::from_raw(luggage.cast()) };
     if scope.is_empty() {
-        cells::join(true);
+        cells::join();
     } else {
         // Left by the thread's end: destructors of thread-locals are in it.
         std::mem::forget(scope.enter());

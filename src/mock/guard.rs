@@ -40,11 +40,10 @@ impl Mock {
             is_done: false,
             made_at,
         };
+        scope::add(Arc::clone(&mock.state));
         if is_everywhere {
             mock.is_everywhere = true;
             mock.state.site().add_everywhere(Arc::clone(&mock.state))?;
-        } else {
-            scope::add(Arc::clone(&mock.state));
         }
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.strong_count() > 0);
@@ -169,12 +168,10 @@ impl Mock {
         }
         let site = self.state.site();
         self.state.close();
+        scope::forget_dead();
         let removed = match self.is_everywhere {
             true => site.remove_everywhere(&self.state),
-            false => {
-                scope::forget_dead();
-                Ok(())
-            }
+            false => Ok(()),
         };
         removed.and(site.release())
     }

@@ -47,7 +47,7 @@ pub use builder::Builder;
 pub use error::MockError;
 pub use future::FutureBuilder;
 pub use guard::{Mock, Times, reset_all};
-pub use scope::{Entered, Scope, scope};
+pub use scope::{Attached, Entered, Scope, scope};
 pub use signature::{Function, Signature};
 pub use state::Call;
 
@@ -260,9 +260,9 @@ macro_rules! __signature {
     }};
     (@done [[$($life:lifetime)*] $path:expr] [$($qualifier:tt)*] [$([$type:ty])*] [$ret:ty]) => {{
         $crate::__signature!(@same [$($life)*] $path; [$($qualifier)*] [$([$type])*] [$ret]);
-        $crate::__exact!(
-            $crate::__typed!($path, $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret))
-        )
+        $crate::__exact!($crate::__typed!(
+            $path, $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret)
+        ))
     }};
     (@done [[$($life:lifetime)*] $path:expr] [$($qualifier:tt)*] [$([$type:ty])*] [$ret:ty] $closure:expr) => {{
         $crate::__signature!(@same [$($life)*] $path; [$($qualifier)*] [$([$type])*] [$ret]);
@@ -270,7 +270,9 @@ macro_rules! __signature {
             closure
         }
         $crate::__with!(
-            ($crate::__typed!($path, $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret)));
+            ($crate::__typed!(
+                $path, $($qualifier)* fn($($crate::__any!($type)),*) -> $crate::__any!($ret)
+            ));
             __exact; (checked($closure)); $
         )
     }};

@@ -10,7 +10,9 @@ use super::cells;
 use super::state::State;
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 struct Node {
     state: Arc<State>,
@@ -32,7 +34,8 @@ pub(super) struct Busy(PhantomData<*const ()>);
 impl Busy {
     /// None if it is in it already.
     pub(super) fn enter() -> Option<Self> {
-        (!BUSY.replace(true)).then_some(Self(PhantomData))
+        // Not `then_some`: one that is made and dropped would leave.
+        (!BUSY.replace(true)).then(|| Self(PhantomData))
     }
 }
 
@@ -46,7 +49,8 @@ impl Drop for Busy {
 ///
 /// Threads and tasks that are started under a mock see it by themselves. What
 /// cannot be followed is a thread that ran before the mock was made, such as one
-/// of a pool: there, code that is to see the mocks enters their scope.
+/// of a pool: there, code that is to see the mocks enters their scope, and a future
+/// is [attached](Self::attach) to it.
 ///
 /// ```
 /// # #[inline(never)] fn answer() -> u32 { std::hint::black_box(41) }
@@ -104,6 +108,28 @@ impl Scope {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
+
+    /// Whether no mock in it is live.
+    pub(super) fn is_over(&self) -> bool {
+        nodes(&self.0).all(|node| !node.state.is_live())
+    }
+
+    /// A future that sees these mocks wherever it is polled: for one that is handed
+    /// to a runtime whose threads ran before the mocks were made.
+    ///
+    /// ```
+    /// # #[inline(never)] fn answer() -> u32 { std::hint::black_box(41) }
+    /// let mock = midair::mock!(answer).returns(42);
+    /// let task = midair::mock::scope().attach(async { answer() });
+    /// // tokio::spawn(task)
+    /// # drop(task);
+    /// ```
+    pub fn attach<F: Future>(&self, future: F) -> Attached<F> {
+        Attached {
+            scope: self.clone(),
+            future,
+        }
+    }
 }
 
 impl Drop for Entered {
@@ -112,12 +138,30 @@ impl Drop for Entered {
     }
 }
 
+/// A future that is in a [`Scope`], by [`Scope::attach`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Attached<F> {
+    scope: Scope,
+    future: F,
+}
+
+impl<F: Future> Future for Attached<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let _entered = self.scope.enter();
+        // SAFETY: the future is pinned as the whole is; nothing moves it.
+        unsafe { self.map_unchecked_mut(|attached| &mut attached.future) }.poll(context)
+    }
+}
+
 /// Gives the calling thread a list; returns the one that it had.
 fn replace(list: List) -> List {
     let busy = Busy::enter();
-    let is_outside = list.is_none();
+    let known = Scope(list.clone());
     let before = OWN.try_with(|own| own.replace(list)).unwrap_or_default();
-    cells::set_outside(is_outside);
+    cells::set_scope(known);
     drop(busy);
     before
 }
@@ -158,11 +202,6 @@ fn change(make: impl FnOnce(Vec<Arc<State>>) -> Vec<Arc<State>>) {
 pub(super) fn find<R>(mut f: impl FnMut(&Arc<State>) -> Option<R>) -> Option<R> {
     OWN.try_with(|own| nodes(&own.borrow()).find_map(|node| f(&node.state)))
         .ok()?
-}
-
-/// Whether the calling thread sees any.
-pub(super) fn is_empty() -> bool {
-    OWN.try_with(|own| own.borrow().is_none()).unwrap_or(true)
 }
 
 fn nodes(list: &List) -> impl Iterator<Item = &Node> {

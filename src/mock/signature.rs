@@ -10,6 +10,11 @@ use std::marker::PhantomData;
 /// # Safety
 ///
 /// The thunk is a function of this type whose first act is to pop its site.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the type of a function pointer that can be mocked",
+    label = "this is no function, or one whose type has to be given",
+    note = "give the type of an unsafe function or one of another ABI than Rust's: `mock!(path as unsafe extern \"C\" fn(_, _) -> _ => |a, b| …)`"
+)]
 pub unsafe trait Signature: FnPtr {
     /// The parameters, as a tuple.
     type Args: Arguments;
@@ -33,8 +38,10 @@ pub unsafe trait Signature: FnPtr {
 /// A function item or closure with parameters `Args`; `Pointer` is the type of
 /// pointers to it, if its ABI is Rust's.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be mocked without its signature",
-    note = "it is unsafe, or has another ABI than Rust's, or more than twelve parameters: cast it: `mock!(path as unsafe extern \"C\" fn(_, _) -> _ => |a, b| …)`"
+    message = "`{Self}` cannot be mocked without its type",
+    label = "this is no function, or one whose type has to be given",
+    note = "give the type of an unsafe function or one of another ABI than Rust's: `mock!(path as unsafe extern \"C\" fn(_, _) -> _ => |a, b| …)`",
+    note = "functions of up to twelve parameters can be mocked"
 )]
 pub trait Function<Args> {
     /// The pointer.
@@ -181,6 +188,7 @@ variadic_with_up_to_four!(A B C D);
 macro_rules! implement {
     ([$($qualifier:tt)*] $($arg:ident $generic:ident $n:tt)*) => {
         // SAFETY: the thunk is of the type, and pops first.
+        #[diagnostic::do_not_recommend]
         unsafe impl<Ret, $($generic),*> Signature for $($qualifier)* fn($($generic),*) -> Ret {
             type Args = ($($generic,)*);
             type Ret = Ret;

@@ -26,7 +26,7 @@ pub(crate) struct Site {
     /// The type of the function.
     signature: &'static str,
     /// Mocks that all threads see, oldest first.
-    everywhere: Mutex<Vec<Arc<State>>>,
+    everywhere: Mutex<Arc<Vec<Arc<State>>>>,
     patched: Mutex<Patched>,
     /// Callers in the standard library that have a function of it inlined.
     not_reached: OnceLock<Vec<String>>,
@@ -67,6 +67,7 @@ impl Site {
         name: impl FnOnce(usize) -> String,
     ) -> Result<&'static Self, MockError> {
         let at = target.address() as usize;
+        let _busy = Busy::enter();
         let mut sites = lock(&SITES);
         let sites = sites.get_or_insert_default();
         if let Some(site) = sites.get(&at) {
@@ -86,7 +87,7 @@ impl Site {
             index: sites.len(),
             name,
             signature: type_name::<P>(),
-            everywhere: Mutex::new(Vec::new()),
+            everywhere: Mutex::default(),
             patched: Mutex::new(Patched::default()),
             not_reached: OnceLock::new(),
             known_as: Mutex::new(Vec::new()),
@@ -130,6 +131,7 @@ impl Site {
 
     /// One mock more.
     pub(super) fn acquire(&'static self) -> Result<(), MockError> {
+        let _busy = Busy::enter();
         follow::start()?;
         let mut patched = lock(&self.patched);
         patched.mocks += 1;
@@ -138,6 +140,7 @@ impl Site {
 
     /// One mock less.
     pub(super) fn release(&'static self) -> Result<(), MockError> {
+        let _busy = Busy::enter();
         let mut patched = lock(&self.patched);
         patched.mocks -= 1;
         if patched.mocks > 0 {
@@ -155,20 +158,23 @@ impl Site {
 
     /// All threads see the mock from now on.
     pub(super) fn add_everywhere(&'static self, state: Arc<State>) -> Result<(), MockError> {
-        lock(&self.everywhere).push(state);
+        let _busy = Busy::enter();
+        Arc::make_mut(&mut lock(&self.everywhere)).push(state);
         let mut patched = lock(&self.patched);
         patched.everywhere += 1;
         patched.apply(self)
     }
 
     pub(super) fn remove_everywhere(&'static self, state: &Arc<State>) -> Result<(), MockError> {
-        lock(&self.everywhere).retain(|other| !Arc::ptr_eq(other, state));
+        let _busy = Busy::enter();
+        Arc::make_mut(&mut lock(&self.everywhere)).retain(|other| !Arc::ptr_eq(other, state));
         let mut patched = lock(&self.patched);
         patched.everywhere -= 1;
         patched.apply(self)
     }
 
     pub(super) fn is_everywhere(&self, state: &Arc<State>) -> bool {
+        let _busy = Busy::enter();
         lock(&self.everywhere)
             .iter()
             .any(|other| Arc::ptr_eq(other, state))
@@ -186,16 +192,19 @@ impl Site {
             unsafe { state.take::<P>(args) }
         });
         if own.is_some() {
+            cells::ask(self.index);
             return own;
         }
-        let everywhere = lock(&self.everywhere).clone();
+        let everywhere = Arc::clone(&lock(&self.everywhere));
         // SAFETY: as above.
         let found = everywhere
             .iter()
             .rev()
             .find_map(|state| unsafe { state.take::<P>(args) });
-        if found.is_none() && !asks {
-            cells::join(scope::is_empty());
+        if asks {
+            cells::ask(self.index);
+        } else if found.is_none() {
+            cells::join();
             cells::go_straight(self.index);
         }
         found

@@ -2,6 +2,7 @@
 
 use super::cells;
 use super::expect::Expected;
+use super::scope::Busy;
 use super::show::Shows;
 use super::signature::Signature;
 use super::site::Site;
@@ -179,7 +180,9 @@ impl State {
     /// captured is dropped by the last one.
     pub(super) fn close(&self) {
         self.is_live.store(false, Ordering::Release);
+        let busy = Busy::enter();
         let action = lock(&self.action).take();
+        drop(busy);
         drop(action);
     }
 
@@ -225,6 +228,7 @@ impl State {
     }
 
     pub(super) fn calls(&self) -> Vec<Call> {
+        let _busy = Busy::enter();
         lock(&self.calls).clone()
     }
 

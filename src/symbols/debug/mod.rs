@@ -47,4 +47,7 @@ pub(crate) use traceless::traceless;
 pub(crate) use types::Type;
 
 #[cfg(test)]
+use {signature::Signature, unknown::Unknown};
+
+#[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ struct Plain(u64);
 
 struct Held<'a, T, const N: usize>(&'a [T; N]);
 
+#[allow(dead_code, reason = "only its type is used")]
 enum Shape {
     Round(f64),
     Square,
