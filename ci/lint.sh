@@ -3,5 +3,6 @@
 set -euxo pipefail
 
 cargo fmt --all --check
+cargo fmt --manifest-path tests/optimised/Cargo.toml --all --check
 cargo clippy --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

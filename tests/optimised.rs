@@ -5,6 +5,7 @@
 //! in some row, but for what only a higher `opt-level` makes interesting.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 
 struct Row {
@@ -107,12 +108,34 @@ fn check(row: &Row) {
         }
     }
     if row.optimisation == 3 {
-        let inlined = &results["ordinary::tax"];
+        let inlined = &results["ordinary::price"];
         assert!(
-            inlined.contains("subject::ordinary::calls_tax") && inlined.contains("ordinary.rs:"),
+            inlined.contains("subject::ordinary::receipt at ") && inlined.contains("ordinary.rs:"),
             "the caller is not named: {inlined}"
         );
     }
+}
+
+/// Whether the library of `subject`, built alone, has what the attribute makes.
+fn has_opaque_functions(more: &[&str]) -> bool {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("optimised");
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "--package=subject"])
+        .args(more)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/optimised"))
+        .env("CARGO_TARGET_DIR", &folder)
+        .output()
+        .expect("cargo can be started");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {stderr}", output.status);
+    let library = std::fs::read(folder.join("release/libsubject.rlib")).expect("it was built");
+    memchr::memmem::find(&library, b"__midair").is_some()
+}
+
+#[test]
+fn the_attribute_is_nothing_where_midair_is_not_part_of_the_build() {
+    assert!(has_opaque_functions(&["--features=midair-macros/mockable"]));
+    assert!(!has_opaque_functions(&[]));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! fn f<T>(mut a: A, (b, c): (B, C)) -> R {
 //!     let own: fn(_, _) -> _ = f::<T>;
 //!     black_box(own);                  // called by nobody knows whom
-//!     black_box(&mut a);               // written to, if passed by reference
+//!     black_box(&mut a);               // used, and perhaps written to
 //!     black_box(&mut arg1);
 //!     through(move || -> R { let a = a; let (b, c) = arg1; … })
 //! }
@@ -89,8 +89,7 @@ const TYPED: &str = "
     if let ::core::option::Option::Some(result) = ::core::option::Option::None::<RESULT> {
         return result;
     }
-    let __midair_result: RESULT = BODY;
-    __midair_result
+    BODY
 ";
 
 /// A function with this body is opaque.
@@ -135,15 +134,13 @@ pub(crate) fn opaque(function: &Function, owner: &Owner) -> TokenStream {
 
 fn body(function: &Function, owner: &Owner) -> TokenStream {
     let (inner, statements) = inner_attributes(&function.body);
-    let mut block = Group::new(Delimiter::Brace, statements);
-    block.set_span(function.body.span());
     let holes = [
         ("INNER", inner),
         ("OWN", own(function, owner)),
         ("TOUCH", each(function, touched)),
         ("LETS", each(function, bound)),
         ("RESULT", result(function)),
-        ("BODY", TokenTree::from(block).into()),
+        ("BODY", statements),
     ];
     let with = |more: &[(&'static str, TokenStream)]| [&holes[..], more].concat();
     if !function.is_async {
@@ -225,16 +222,15 @@ fn declared((at, parameter): (usize, &Parameter)) -> TokenStream {
     }
 }
 
-/// What is passed by reference is written to: else callers would rely on its being
+/// Uses what it is given: callers pass anything for a parameter that is not used.
+/// And writes to what is passed by reference, or callers would rely on its being
 /// left alone, and a mock may change it.
 fn touched((at, parameter): (usize, &Parameter)) -> TokenStream {
-    match parameter {
-        Parameter::Borrowed(..) => TokenStream::new(),
-        _ => tokens(
-            "::core::hint::black_box(&mut NAME);",
-            &[("NAME", holder((at, parameter)))],
-        ),
-    }
+    let touch = match parameter {
+        Parameter::Borrowed(..) => "::core::hint::black_box(&NAME);",
+        Parameter::Owned(..) | Parameter::Other(..) => "::core::hint::black_box(&mut NAME);",
+    };
+    tokens(touch, &[("NAME", holder((at, parameter)))])
 }
 
 /// The parameter as the body knows it.

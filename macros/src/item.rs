@@ -15,6 +15,7 @@ pub(crate) fn mockable(argument: TokenStream, item: TokenStream) -> Result<Token
         let first = cursor.span();
         let function = Function::parse(attributes, &mut cursor)?
             .ok_or_else(|| Error::new(first, "the function has no body"))?;
+        let function = check(function)?;
         let owner = owner(argument, &function);
         return Ok(opaque(&function, &owner));
     }
@@ -66,6 +67,21 @@ fn owner(argument: TokenStream, function: &Function) -> Owner {
     }
 }
 
+/// Refuses what would be another function with another body.
+fn check(function: Function) -> Result<Function, Error> {
+    let attributes = function.attributes.iter();
+    for [mark, brackets] in attributes {
+        if has_word([brackets.clone()], "track_caller") {
+            return Err(Error::new(
+                mark.span(),
+                "a `#[track_caller]` function that calls its body by a pointer \
+                 does not know its caller: take one of the two away",
+            ));
+        }
+    }
+    Ok(function)
+}
+
 /// Where the functions of a block are, by what stands before it.
 fn block_owner(header: &[TokenTree]) -> Owner {
     let (rest, end) = (header, Span::call_site());
@@ -96,7 +112,7 @@ fn functions(block: &Group, owner: &Owner) -> Result<TokenStream, Error> {
         }
         if Function::is_next(&cursor) {
             match Function::parse(attributes, &mut cursor)? {
-                Some(function) => items.extend(opaque(&function, owner)),
+                Some(function) => items.extend(opaque(&check(function)?, owner)),
                 None => items.extend(from[..from.len() - cursor.rest.len()].iter().cloned()),
             }
             continue;

@@ -31,6 +31,12 @@ pub enum MockError {
         /// Why, for each module.
         why: Vec<String>,
     },
+    /// The function only computes a result, and is optimised: where it is inlined,
+    /// or the compiler knows the result, there need not be a trace of it.
+    Traceless {
+        /// The function.
+        function: String,
+    },
     /// Other functions have the same code at the same address, so that a mock of
     /// one would be a mock of all.
     Folded {
@@ -140,6 +146,13 @@ impl fmt::Display for MockError {
                     "\nbuild with `debug = 1` or more, or say `.even_if_inlined()`"
                 )
             }
+            Self::Traceless { function } => write!(
+                f,
+                "`{function}` only computes a result, so where the optimiser inlined it, or knows \
+                 the result without a call, nothing of it is left to be seen; \
+                 put `#[midair_macros::mockable]` on it, build with opt-level = 0, \
+                 or say `.even_if_inlined()`"
+            ),
             Self::Folded { function, others } => {
                 write!(f, "`{function}` has the same code, at the same address, as")?;
                 for other in others {

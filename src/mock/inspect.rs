@@ -146,8 +146,8 @@ pub(super) fn named<P: Signature>(query: &str) -> Result<P, MockError> {
 ///
 /// # Errors
 ///
-/// [`MockError::Inlined`] if there are others, [`MockError::NotKnown`] if it cannot
-/// be known.
+/// [`MockError::Inlined`] if there are others, [`MockError::NotKnown`] or
+/// [`MockError::Traceless`] if it cannot be known.
 pub(super) fn not_reached(at: usize) -> Result<Vec<String>, MockError> {
     let Ok(into) = debug::inlined(at) else {
         return Err(MockError::NotKnown {
@@ -185,6 +185,14 @@ pub(super) fn not_reached(at: usize) -> Result<Vec<String>, MockError> {
             .map(|(_, why)| why.to_string())
             .collect();
         return Err(MockError::NotKnown { function, why });
+    }
+    let copies = copies(at)?;
+    if !is_standard
+        && copies
+            .into_iter()
+            .any(|at| debug::traceless(at) == Ok(true))
+    {
+        return Err(MockError::Traceless { function });
     }
     let mut own: Vec<String> = own.iter().map(caller).collect();
     own.dedup();

@@ -20,6 +20,7 @@ mod function;
 pub mod jumps;
 mod ladder;
 mod padding;
+mod pure;
 mod relocate;
 mod tables;
 
@@ -30,6 +31,7 @@ pub use depth::stack_depth;
 pub use function::Analysis;
 pub use ladder::{Byte, LADDER, Rung};
 pub use padding::is_padding;
+pub use pure::is_pure;
 pub use relocate::{Relocated, relocate};
 
 /// The one-byte breakpoint instruction, `int3`.

@@ -2,11 +2,12 @@
 //!
 //! - [`copies`]: every copy of it in this process, in other crates and modules.
 //! - [`inlined`]: who has it inlined, where, and in which lines.
+//! - [`traceless`]: whether it may be inlined and nothing tells.
 //! - [`folded`]: whether other functions share its code.
 //! - [`signature`]: the types of its parameters and its result.
 //! - [`coroutine`]: where a future of an `async fn` keeps its arguments.
 //!
-//! All but the first and the third read DWARF, of the module itself or of its
+//! All but [`copies`] and [`folded`] read DWARF, of the module itself or of its
 //! debug file, and say [`Unknown`] where there is none. A file's DWARF is walked
 //! once, by [`scan`], when it is first asked; every question after it goes to
 //! the few entries it is about. Split DWARF (`.dwo`) and compressed sections are
@@ -31,6 +32,7 @@ mod reader;
 mod scan;
 mod signature;
 mod table;
+mod traceless;
 mod type_name;
 mod types;
 mod unknown;
@@ -41,6 +43,7 @@ pub(crate) use folded::folded;
 pub(crate) use inlined::{Inlined, inlined};
 pub(super) use reader::DebugSlot;
 pub(crate) use signature::{Comparison, keeps_signature, signature};
+pub(crate) use traceless::traceless;
 pub(crate) use types::Type;
 
 #[cfg(test)]

@@ -322,6 +322,15 @@ impl Entry<'_> {
         }
     }
 
+    /// Whether there is a shape (`.debug_abbrev`) for entries of its unit that is
+    /// as said.
+    pub(super) fn has_shape(&self, is_wanted: impl Fn(&gimli::Abbreviation) -> bool) -> bool {
+        let shapes = &self.unit.unit.abbreviations;
+        (1..)
+            .map_while(|code| shapes.get(code))
+            .any(|shape| is_wanted(shape))
+    }
+
     /// Whether its unit was made by rustc.
     pub(super) fn is_rust(root: &Entry<'_>) -> bool {
         matches!(

@@ -119,7 +119,11 @@ macro_rules! functions {
 
         #[inline(never)]
         pub fn calls_small(x: u32) -> &'static str {
-            if small(x) < 8 { "small" } else { "large" }
+            if small(x) < 8 {
+                "small"
+            } else {
+                "large"
+            }
         }
 
         #[inline(never)]

@@ -53,7 +53,11 @@ pub extern "C" fn of_c(x: i32) -> i32 {
 
 #[mockable]
 pub fn recursive(x: u32) -> u32 {
-    if x == 0 { 0 } else { 1 + recursive(x - 1) }
+    if x == 0 {
+        0
+    } else {
+        1 + recursive(x - 1)
+    }
 }
 
 pub struct Till<T> {

@@ -5,6 +5,8 @@
 //! the call, or without a part of what it passes. [`ordinary`] says nothing to the
 //! compiler at all.
 
+#![deny(warnings)]
+
 #[macro_use]
 mod inferred;
 pub mod kinds;
