@@ -53,11 +53,6 @@ fn a_closure_is_added_before_another() {
             Mangling::Legacy => FIRST,
             Mangling::V0 => "app::f::{closure#0}",
         };
-        let path = if edit.changed_named(path) == 0 {
-            return;
-        } else {
-            path
-        };
         edit.versioned(
             path,
             "`app::f::{closure#0}` may be another closure of `app::f` now, \
