@@ -37,6 +37,7 @@ compile_error!("midair patches x86-64 and aarch64");
 
 mod error;
 mod memory;
+pub mod mock;
 mod patch;
 pub mod reload;
 pub mod symbols;

@@ -219,14 +219,17 @@ fn the_last_bytes_of_a_mapping_are_not_overrun() {
 }
 
 /// Fresh executable memory with `code` at its start.
+#[cfg(target_arch = "x86_64")]
 fn code_page(code: &[u8]) -> *const () {
     place(code, 0)
 }
 
+#[cfg(target_arch = "x86_64")]
 fn code_at_end_of_page(code: &[u8]) -> *const () {
     place(code, 4096 - code.len())
 }
 
+#[cfg(target_arch = "x86_64")]
 fn place(code: &[u8], offset: usize) -> *const () {
     // SAFETY: two fresh pages, of which the second is taken away again.
     unsafe {

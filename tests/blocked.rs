@@ -2,9 +2,6 @@
 //!
 //! The kernel kills a process whose thread traps while it blocks the signal,
 //! so the stress runs in a process of its own.
-// aarch64 is emulated in CI: this is about masks of threads, and
-// an emulator does not show them (tests/aarch64.rs).
-#![cfg(target_arch = "x86_64")]
 
 use midair_libraries::shapes::{Caution, Fixtures, Needs, SHAPES, Shape};
 use std::os::unix::process::ExitStatusExt;

@@ -1,18 +1,17 @@
 //! Transitions met in odd places: on alternate stacks, in signal handlers, in
 //! children of forks, under an allocator's lock, between two instructions.
-#![cfg(target_arch = "x86_64")]
 
 use midair::{Consistency, RawPatch, Transaction, Transition};
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::arch::asm;
 use std::cell::Cell;
 use std::hint::black_box;
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use std::thread::{JoinHandle, sleep, spawn};
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
+// None of the functions ends with a call that does not return: see tests/consistency.rs.
 type Number = fn(u64) -> u64;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -34,23 +33,23 @@ fn outer(n: u64) -> u64 {
     if let Some(f) = INSIDE.take() {
         f();
     }
-    black_box(inner as Number)(n) + 1
+    black_box(inner as Number)(n).wrapping_add(1)
 }
 
 #[inline(never)]
 fn inner(n: u64) -> u64 {
-    black_box(n) * 3
+    black_box(n).wrapping_mul(3)
 }
 
 fn new_outer(n: u64) -> u64 {
     if let Some(f) = INSIDE.take() {
         f();
     }
-    black_box(inner as Number)(n) + NEW + 1
+    black_box(inner as Number)(n).wrapping_add(NEW + 1)
 }
 
 fn new_inner(n: u64) -> u64 {
-    n * 3 + 2 * NEW
+    n.wrapping_mul(3).wrapping_add(2 * NEW)
 }
 
 const ALL_OLD: u64 = 22;
@@ -177,96 +176,105 @@ fn the_child_of_a_thread_that_has_changed_over_has_too() {
     drop((patches, transition));
 }
 
-/// Single steps are taken until one of these is next; there the thread waits.
-static WAIT_AT: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
-static WAITS: AtomicUsize = AtomicUsize::new(0);
-static GO_ON: AtomicBool = AtomicBool::new(false);
+/// Threads that wait between two instructions: found by single steps, which user code
+/// takes on x86-64 alone.
+#[cfg(target_arch = "x86_64")]
+mod between_instructions {
+    use super::*;
+    use std::arch::asm;
+    use std::thread::JoinHandle;
 
-extern "C" fn step(_: i32, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    const TRAP_FLAG: i64 = 0x100;
-    // SAFETY: the kernel's own argument; the instruction is about to be executed.
-    unsafe {
-        let registers = &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs;
-        let pc = registers[libc::REG_RIP as usize] as usize;
-        let next = (pc as *const u64).read_unaligned() & 0xffff_ffff_ffff;
-        if WAIT_AT.iter().any(|at| at.load(Ordering::SeqCst) == next) {
-            registers[libc::REG_EFL as usize] &= !TRAP_FLAG;
-            WAITS.store(pc, Ordering::SeqCst);
-            while !GO_ON.load(Ordering::SeqCst) {
-                libc::usleep(1000);
+    /// Single steps are taken until one of these is next; there the thread waits.
+    static WAIT_AT: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+    static WAITS: AtomicUsize = AtomicUsize::new(0);
+    static GO_ON: AtomicBool = AtomicBool::new(false);
+
+    extern "C" fn step(_: i32, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+        const TRAP_FLAG: i64 = 0x100;
+        // SAFETY: the kernel's own argument; the instruction is about to be executed.
+        unsafe {
+            let registers = &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs;
+            let pc = registers[libc::REG_RIP as usize] as usize;
+            let next = (pc as *const u64).read_unaligned() & 0xffff_ffff_ffff;
+            if WAIT_AT.iter().any(|at| at.load(Ordering::SeqCst) == next) {
+                registers[libc::REG_EFL as usize] &= !TRAP_FLAG;
+                WAITS.store(pc, Ordering::SeqCst);
+                while !GO_ON.load(Ordering::SeqCst) {
+                    libc::usleep(1000);
+                }
             }
         }
     }
-}
 
-/// Calls in steps up to an instruction with these bytes.
-fn call_up_to(instruction: [u8; 6]) -> JoinHandle<u64> {
-    let [a, b, c, d, e, f] = instruction;
-    WAIT_AT[0].store(
-        u64::from_le_bytes([a, b, c, d, e, f, 0, 0]),
-        Ordering::SeqCst,
-    );
-    WAITS.store(0, Ordering::SeqCst);
-    GO_ON.store(false, Ordering::SeqCst);
-    let flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-    handle(libc::SIGTRAP, step as *const () as usize, flags);
-    let thread = spawn(|| {
-        // SAFETY: sets the trap flag, which the handler takes back.
-        unsafe { asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq") };
-        call()
-    });
-    wait_for(|| WAITS.load(Ordering::SeqCst) != 0);
-    thread
-}
-
-#[test]
-fn what_a_choice_leads_to_stays_while_a_thread_is_in_the_choice() {
-    let _one = one_at_a_time();
-    #[inline(never)]
-    fn other(n: u64) -> u64 {
-        black_box(n) + 5
+    /// Calls in steps up to an instruction with these bytes.
+    fn call_up_to(instruction: [u8; 6]) -> JoinHandle<u64> {
+        let [a, b, c, d, e, f] = instruction;
+        WAIT_AT[0].store(
+            u64::from_le_bytes([a, b, c, d, e, f, 0, 0]),
+            Ordering::SeqCst,
+        );
+        WAITS.store(0, Ordering::SeqCst);
+        GO_ON.store(false, Ordering::SeqCst);
+        let flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        handle(libc::SIGTRAP, step as *const () as usize, flags);
+        let thread = spawn(|| {
+            // SAFETY: sets the trap flag, which the handler takes back.
+            unsafe { asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq") };
+            call()
+        });
+        wait_for(|| WAITS.load(Ordering::SeqCst) != 0);
+        thread
     }
-    let (patches, transition) = commit(Consistency::PerThread);
-    // The call of the dispatcher.
-    let thread = call_up_to([0xff, 0x15, 5, 0, 0, 0]);
-    transition.unwrap().cancel().unwrap();
-    drop(patches);
-    for _ in 0..3 {
-        midair::reclaim(LONG).unwrap();
-    }
-    // These would take the memory.
-    let closures: Vec<_> = (0..6)
-        .map(|_| {
-            // SAFETY: the same type.
-            unsafe { midair::patch_closure(other as Number, |_| |_| 666) }.unwrap()
-        })
-        .collect();
-    GO_ON.store(true, Ordering::SeqCst);
-    assert_eq!(thread.join().unwrap(), ALL_OLD);
-    drop(closures);
-}
 
-#[test]
-fn a_thread_that_is_about_to_enter_a_closure_is_inside() {
-    let _one = one_at_a_time();
-    // SAFETY: of the same types; nobody relies on the results.
-    let patches = unsafe {
-        [
-            midair::patch_closure(inner as Number, |_| new_inner),
-            midair::patch_closure(outer as Number, |_| new_outer),
-        ]
-    };
-    let patches = patches.map(Result::unwrap);
-    // What comes behind the closure's stub: push rdi, rsi, rdx, rcx, r8.
-    let thread = call_up_to([0x57, 0x56, 0x52, 0x51, 0x41, 0x50]);
-    let mut transaction = Transaction::new();
-    transaction.disable(&patches[0]).disable(&patches[1]);
-    let deadline = Duration::from_millis(200);
-    // SAFETY: nothing new.
-    let committed = unsafe { transaction.commit(Consistency::Quiescent { deadline }) };
-    GO_ON.store(true, Ordering::SeqCst);
-    assert_eq!(thread.join().unwrap(), ALL_NEW, "{committed:?}");
-    assert!(matches!(committed, Err(midair::Error::NotQuiescent { .. })));
+    #[test]
+    fn what_a_choice_leads_to_stays_while_a_thread_is_in_the_choice() {
+        let _one = one_at_a_time();
+        #[inline(never)]
+        fn other(n: u64) -> u64 {
+            black_box(n) + 5
+        }
+        let (patches, transition) = commit(Consistency::PerThread);
+        // The call of the dispatcher.
+        let thread = call_up_to([0xff, 0x15, 5, 0, 0, 0]);
+        transition.unwrap().cancel().unwrap();
+        drop(patches);
+        for _ in 0..3 {
+            midair::reclaim(LONG).unwrap();
+        }
+        // These would take the memory.
+        let closures: Vec<_> = (0..6)
+            .map(|_| {
+                // SAFETY: the same type.
+                unsafe { midair::patch_closure(other as Number, |_| |_| 666) }.unwrap()
+            })
+            .collect();
+        GO_ON.store(true, Ordering::SeqCst);
+        assert_eq!(thread.join().unwrap(), ALL_OLD);
+        drop(closures);
+    }
+
+    #[test]
+    fn a_thread_that_is_about_to_enter_a_closure_is_inside() {
+        let _one = one_at_a_time();
+        // SAFETY: of the same types; nobody relies on the results.
+        let patches = unsafe {
+            [
+                midair::patch_closure(inner as Number, |_| new_inner),
+                midair::patch_closure(outer as Number, |_| new_outer),
+            ]
+        };
+        let patches = patches.map(Result::unwrap);
+        // What comes behind the closure's stub: push rdi, rsi, rdx, rcx, r8.
+        let thread = call_up_to([0x57, 0x56, 0x52, 0x51, 0x41, 0x50]);
+        let mut transaction = Transaction::new();
+        transaction.disable(&patches[0]).disable(&patches[1]);
+        let deadline = Duration::from_millis(200);
+        // SAFETY: nothing new.
+        let committed = unsafe { transaction.commit(Consistency::Quiescent { deadline }) };
+        GO_ON.store(true, Ordering::SeqCst);
+        assert_eq!(thread.join().unwrap(), ALL_NEW, "{committed:?}");
+        assert!(matches!(committed, Err(midair::Error::NotQuiescent { .. })));
+    }
 }
 
 /// An allocator with a lock, in which it calls [`grow`].

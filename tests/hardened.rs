@@ -2,7 +2,6 @@
 //! (`PR_SET_MDWE`), and one that a profiling timer interrupts all the time.
 //!
 //! Both settings are for good, so this is a program of its own.
-#![cfg(target_arch = "x86_64")]
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,5 +1,4 @@
 //! Names of gates and copies for profilers.
-#![cfg(target_arch = "x86_64")]
 
 use midair::PerfMapError;
 use std::hint::black_box;

@@ -1,7 +1,4 @@
 //! Memory is given back when no thread can be in it, and not before.
-// aarch64 is emulated in CI: memory comes back once all threads were looked at, and
-// an emulator does not show them (tests/aarch64.rs).
-#![cfg(target_arch = "x86_64")]
 
 use midair_libraries::shapes::{Caution, Fixtures, Needs, SHAPES, Shape};
 use std::hint::black_box;
@@ -154,6 +151,17 @@ fn a_closure_that_a_thread_is_inside_of_keeps_its_memory_until_the_thread_has_le
     reclaim_all();
 }
 
+/// Does what any jump to another library does. On aarch64 a gate leaves in x16 or x17
+/// where it has led, until somebody else uses them; as long as they point there, the
+/// thread counts as being there.
+fn forget_the_way() {
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: changes two registers, and says so.
+    unsafe {
+        std::arch::asm!("mov x16, xzr", "mov x17, xzr", out("x16") _, out("x17") _);
+    }
+}
+
 /// Ends the threads of a test, also of one that fails.
 struct Stop<'a>(&'a AtomicBool);
 
@@ -180,6 +188,7 @@ fn memory_comes_back_while_threads_are_busy_in_the_functions() {
                     if got != model(n) && got != inverted(n) {
                         wrong.fetch_add(1, Ordering::Relaxed);
                     }
+                    forget_the_way();
                 }
             });
         }

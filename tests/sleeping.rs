@@ -4,8 +4,8 @@
 //! The call is among the bytes that the jump covers, so the thread comes back
 //! into what was the jump, or to its copy; and the memory of gates and copies
 //! may have been given to other patches meanwhile.
-// aarch64 is emulated in CI: this is about threads that sleep, and
-// an emulator does not show them (tests/aarch64.rs).
+// On aarch64 one instruction is displaced, and a function that begins with a call has
+// lost the way back.
 #![cfg(target_arch = "x86_64")]
 
 use midair_libraries::shapes::{Caution, Fixtures, Needs, SHAPES, Shape};

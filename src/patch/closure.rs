@@ -1,11 +1,8 @@
 //! Closures with captures as replacements.
 //!
 //! A function pointer carries no captures, so the patch leads to a stub that
-//! does: it counts the call, pushes the address of the closure's [`Context`] on a small stack of
-//! the calling thread, with all argument registers kept, and jumps to a *thunk*
-//! of the target's own type, whose first act is to pop it. A signal handler
-//! that comes between the two and calls a patched function itself pushes and
-//! pops above, so the stack is as it was when it returns.
+//! does: it counts the call and goes on to a *thunk* of the target's own type
+//! with the closure's [`Context`] ([`arrival`]).
 //!
 //! A call counts from the stub's first instruction until the closure is left.
 //! Dropping the patch closes the context: a call that had come through the gate
@@ -23,13 +20,14 @@ use aarch64 as stub;
 #[cfg(target_arch = "x86_64")]
 use x86_64 as stub;
 
+use super::arrival;
 use super::function::FnPtr;
 use super::handle::{Patch, patch_raw};
 use super::limbo::{Item, Other};
 use super::registry::registry;
 use crate::Error;
 use crate::memory::arena::{Lifetime, Reach, Slot};
-use std::cell::{Cell, UnsafeCell};
+use std::cell::UnsafeCell;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,7 +43,7 @@ pub trait Closure<F: FnPtr>: Send + Sync + 'static {
     fn thunk() -> F;
 }
 
-/// What a stub hands to a thunk. Its address is watched while it is in limbo.
+/// What a stub hands to a thunk.
 #[repr(C)]
 struct Context {
     /// Where the dispatcher jumps: read by assembly, so it stays first.
@@ -204,46 +202,6 @@ impl Drop for Retired {
 
 pub(super) use stub::STUB;
 
-const DEPTH: usize = 16;
-
-struct Pending {
-    depth: Cell<usize>,
-    contexts: [Cell<*const Context>; DEPTH],
-}
-
-thread_local! {
-    static PENDING: Pending = const {
-        Pending { depth: Cell::new(0), contexts: [const { Cell::new(std::ptr::null()) }; DEPTH] }
-    };
-}
-
-extern "C" fn push_context(context: *const Context) {
-    PENDING.with(|pending| {
-        let depth = pending.depth.get();
-        // More levels would take more signal handlers, each interrupting the
-        // last one between two instructions.
-        if depth == DEPTH {
-            std::process::abort();
-        }
-        // The place is taken before it is filled: a handler in between uses
-        // the next one.
-        pending.depth.set(depth + 1);
-        std::sync::atomic::compiler_fence(Ordering::SeqCst);
-        pending.contexts[depth].set(context);
-    });
-}
-
-fn pop_context() -> &'static Context {
-    PENDING.with(|pending| {
-        let depth = pending.depth.get() - 1;
-        let context = pending.contexts[depth].get();
-        std::sync::atomic::compiler_fence(Ordering::SeqCst);
-        pending.depth.set(depth);
-        // SAFETY: pushed by the stub that led here, and counted, so it stays.
-        unsafe { &*context }
-    })
-}
-
 /// Replaces `target` by a closure. `make` gets the callable original and
 /// returns the closure.
 ///
@@ -367,7 +325,8 @@ impl<C> Inside<C> {
     /// The call that the stub has just made.
     fn pending() -> Self {
         Self {
-            context: pop_context(),
+            // SAFETY: the stub that led here pushed a context, and counted, so it stays.
+            context: unsafe { arrival::pop::<Context>() },
             closure: PhantomData,
         }
     }

@@ -31,8 +31,6 @@ pub(super) struct Item {
     /// Code of the arena: where it is, and how long.
     pub(super) code: Vec<(usize, usize)>,
     pub(super) slots: Vec<Slot>,
-    /// What else no thread may point to: not given back.
-    pub(super) watched: Vec<Range<usize>>,
     /// Where the code leads without a slot that is read on the way: whoever is
     /// in it may come there, so that this is not given back before it.
     pub(super) leads_to: Vec<usize>,
@@ -63,7 +61,6 @@ impl Item {
     fn weight(&self) -> usize {
         let about = size_of_val(&*self.code)
             + size_of_val(&*self.slots)
-            + size_of_val(&*self.watched)
             + size_of_val(&*self.leads_to)
             + size_of_val(&*self.traps);
         self.bytes() + size_of::<Self>() + about
@@ -72,7 +69,7 @@ impl Item {
     fn ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         let code = self.code.iter().map(|&(at, len)| at..at + len);
         let padding = self.padding.iter().map(|c| c.at..c.at + c.new.len());
-        code.chain(padding).chain(self.watched.iter().cloned())
+        code.chain(padding)
     }
 }
 
@@ -205,7 +202,7 @@ impl Limbo {
                         }
                         hidden => hidden.map(String::from),
                     },
-                    Outcome::RunsNothing(_) | Outcome::Gone => None,
+                    Outcome::RunsNothing | Outcome::Gone => None,
                     Outcome::Unseen(unseen) => Some(unseen.to_string()),
                 };
                 match why {

@@ -11,6 +11,8 @@
 //! - [`transaction`]: many changes, all or none.
 //! - [`fork`]: the locks across a fork.
 //! - [`perf_map`]: names of gates and copies for profilers.
+//! - [`arrival`]: how generated code hands an address to a function of any type.
+//! - [`selector`]: calls go one way or the other, by the calling thread.
 //! - [`function`], [`closure`]: function pointers and closures as replacements.
 //!
 //! What differs from one machine to the next is in [`per_machine`] and in files
@@ -19,6 +21,7 @@
 //! Calls of patched functions never come here: they go through code and one
 //! pointer. Only changes take the lock.
 
+pub(crate) mod arrival;
 mod atomic;
 mod choosing;
 mod closure;
@@ -39,6 +42,7 @@ mod plan;
 mod quiescent;
 mod reclaim;
 mod registry;
+pub(crate) mod selector;
 mod site;
 mod sites;
 mod staged;

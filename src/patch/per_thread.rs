@@ -29,9 +29,8 @@ pub(super) struct Active {
 /// others. Until then they are slower: each call of a thread that has not changed
 /// over walks its stack, some microseconds.
 ///
-/// Dropping this changes nothing: the transition goes on, and the next `poll` of
-/// another transition does not complete it. Removing one of its patches cancels
-/// it.
+/// Dropping this changes nothing: the transition goes on, but nobody completes
+/// it. Removing one of its patches cancels it.
 #[derive(Debug)]
 #[must_use = "the transition is only completed when it is polled"]
 pub struct Transition {

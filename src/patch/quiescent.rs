@@ -253,7 +253,7 @@ fn whereabouts(crossing: &Crossing, outcome: &Outcome) -> Option<(usize, Whereab
                 _ => None,
             },
         },
-        Outcome::RunsNothing(_) | Outcome::Gone => None,
+        Outcome::RunsNothing | Outcome::Gone => None,
         Outcome::Unseen(unseen) => unknown(unseen.to_string()),
     }
 }

@@ -29,7 +29,7 @@ use crate::memory::arena::Slot;
 #[cfg(target_arch = "x86_64")]
 use crate::symbols::frame_states;
 use crate::threads::count::Alone;
-use crate::threads::trap;
+use crate::threads::{own_memory, trap};
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -208,7 +208,7 @@ impl Site {
     /// same address: it holds the bytes of the file, not those of the patch.
     pub(super) fn is_gone(&self) -> bool {
         let place = self.prepared.rung.place.get() as usize;
-        if self.located.module.is_none() && !is_mapped(place) {
+        if self.located.module.is_none() && own_memory::is_unmapped(place) {
             return true;
         }
         if self.entry == Entry::Original {
@@ -363,24 +363,4 @@ impl Site {
             ..Item::default()
         }
     }
-}
-
-/// Whether the byte at `at` can be read, found out without reading it here.
-fn is_mapped(at: usize) -> bool {
-    let mut byte = 0_u8;
-    let local = libc::iovec {
-        iov_base: (&raw mut byte).cast(),
-        iov_len: 1,
-    };
-    let remote = libc::iovec {
-        iov_base: at as *mut _,
-        iov_len: 1,
-    };
-    // SAFETY: the kernel checks both addresses and copies one byte to `byte`.
-    let read = unsafe {
-        let this = libc::syscall(libc::SYS_getpid) as libc::pid_t;
-        libc::process_vm_readv(this, &local, 1, &remote, 1, 0)
-    };
-    // Where the call is forbidden, the memory is taken for mapped, as before.
-    read == 1 || std::io::Error::last_os_error().raw_os_error() != Some(libc::EFAULT)
 }

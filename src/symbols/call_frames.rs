@@ -8,8 +8,6 @@
 //! own is not, the function's code is followed, and that allocates.) Code that was registered at run time
 //! (`__register_frame`) and modules without `.eh_frame_hdr` are unknown to it.
 
-#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
-
 use std::ops::Range;
 use std::sync::Arc;
 

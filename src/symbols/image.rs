@@ -20,6 +20,7 @@ use goblin::elf::section_header::SHT_NOTE;
 use memmap2::Mmap;
 
 use super::address::FileAddress;
+use super::debug::DebugSlot;
 use super::debug_file::{self, DebugFile};
 use super::error::ImageError;
 use super::extents::FunctionTable;
@@ -68,6 +69,7 @@ pub struct Image {
     functions: OnceLock<FunctionTable>,
     names: OnceLock<NameIndex>,
     entered: OnceLock<Option<Box<[FileAddress]>>>,
+    debug_index: DebugSlot,
 }
 
 impl Image {
@@ -127,6 +129,7 @@ impl Image {
             functions: OnceLock::new(),
             names: OnceLock::new(),
             entered: OnceLock::new(),
+            debug_index: DebugSlot::default(),
         })
     }
 
@@ -268,6 +271,10 @@ impl Image {
             Backing::Mapped(map) => map,
             Backing::Owned(bytes) => bytes,
         }
+    }
+
+    pub(super) fn debug_index(&self) -> &DebugSlot {
+        &self.debug_index
     }
 
     pub(super) fn headers(&self) -> &Headers {

@@ -7,12 +7,14 @@
 //! [`Module`] is something loaded, [`Image`] its file, [`FunctionTable`] the
 //! extents of its functions.
 //!
-//! Only functions are found, not data. Nothing is patched here, and nothing is
-//! known of inlined copies.
+//! Only functions are found, not data. Nothing is patched here. What the compiler
+//! knew and the symbols do not tell (inlined copies, types, the layout of futures)
+//! is `debug`'s.
 
 mod address;
 mod call_frames;
 mod claims;
+pub(crate) mod debug;
 mod debug_file;
 mod entered;
 mod error;
@@ -44,10 +46,6 @@ mod unwind;
 mod versions;
 
 pub use address::{FileAddress, Slide};
-#[allow(
-    unused_imports,
-    reason = "quiescence and reclaim, which come next, use it"
-)]
 pub(crate) use call_frames::CallFrameTables;
 pub use error::{ImageError, ModuleError, SymbolError};
 pub use extents::{Extent, ExtentSource, FunctionTable};

@@ -226,7 +226,8 @@ fn join(known: &mut Symbol, other: Symbol) {
     }
 }
 
-fn in_process(module: &Module, symbol: &FileSymbol) -> Result<Symbol, SymbolError> {
+/// A function of a module's file as it is in this process.
+pub(super) fn in_process(module: &Module, symbol: &FileSymbol) -> Result<Symbol, SymbolError> {
     let own = symbol.address.at(module.slide());
     let (address, size, kind) = match symbol.kind {
         FileSymbolKind::Function => (own, symbol.size, SymbolKind::Function),

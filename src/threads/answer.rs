@@ -11,8 +11,6 @@
 //! carries a ticket, so that a signal that arrives after the asker has given up
 //! finds another ticket and writes nothing.
 
-#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
-
 use super::machine::offset_in_context;
 use super::registers::{COUNT, SP};
 use super::stretch::lowest;

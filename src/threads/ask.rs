@@ -4,8 +4,6 @@
 //! fork could leave locked. What a question maps stays with its slot for the
 //! next one.
 
-#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
-
 use super::answer::{Page, SLOTS, Slot, TICKETS, Wish, phase, slots, value};
 use super::front;
 use super::registers::Registers;

@@ -10,8 +10,6 @@
 //! Nothing is allocated and nothing is locked here, so that a thread can walk
 //! its own stack from wherever it is.
 
-#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
-
 use super::machine::{CONTEXT_IN_FRAME, MARK_IN_CONTEXT, has_frame, is_mark, is_signal_return};
 #[cfg(target_arch = "aarch64")]
 use super::machine::{LR, without_signature};
@@ -96,21 +94,8 @@ pub(crate) enum End {
 /// How many frames a walk takes.
 const FRAMES: usize = 1 << 20;
 
-/// Calls `each` for every frame, from the innermost on.
-pub(crate) fn walk(
-    call_frames: &dyn CallFrames,
-    memory: &dyn Memory,
-    start: Registers,
-    mut each: impl FnMut(&Frame),
-) -> End {
-    walk_from(call_frames, memory, start, false, |frame| {
-        each(frame);
-        ControlFlow::Continue(())
-    })
-}
-
-/// [`walk`] from a frame whose program counter may be a return address; it ends
-/// early if `each` says so.
+/// Calls `each` for every frame, from the innermost on, whose program counter may
+/// be a return address; ends early if `each` says so.
 pub(crate) fn walk_from(
     call_frames: &dyn CallFrames,
     memory: &dyn Memory,

@@ -8,8 +8,6 @@
 //! question and go to the front again. Where 33 is not to be had, a real-time
 //! signal that nobody uses serves.
 
-#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
-
 use super::answer::{Info, MARK, answer};
 use super::system_call::{error, process_id, system_call, thread_id};
 use std::io;

@@ -42,5 +42,5 @@ pub(crate) mod tasks;
 pub(crate) mod trap;
 pub(crate) mod view;
 
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(test)]
 mod tests;

@@ -3,8 +3,6 @@
 //! `process_vm_readv` of ourselves: where a load would fault, it stops, and says
 //! how far it came.
 
-#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
-
 use super::system_call::{copy_readable, error, process_id};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +16,12 @@ fn try_read(from: usize, to: &mut [u8]) -> Result<usize, i32> {
     let (at, length) = (to.as_mut_ptr() as usize, to.len());
     // SAFETY: `to` is that long.
     unsafe { copy_readable(process_id(), from, at, length) }
+}
+
+/// Whether nothing is mapped at `at`. Where that cannot be found out, something
+/// is.
+pub(crate) fn is_unmapped(at: usize) -> bool {
+    try_read(at, &mut [0]) == Err(libc::EFAULT)
 }
 
 /// Whether reading so is allowed here at all.

@@ -4,8 +4,6 @@
 //! information can name them. What is not known stays so until a frame restores
 //! it from the stack: a walk never guesses.
 
-#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
-
 use super::machine::{CALLEE_SAVED, offset_in_context};
 
 pub(crate) use super::machine::{COUNT, PC, SP};
@@ -85,10 +83,5 @@ impl Registers {
     /// Every value that is known.
     pub(crate) fn known(&self) -> impl Iterator<Item = usize> + '_ {
         (0..COUNT).filter_map(|register| self.get(register))
-    }
-
-    /// Whether nothing is missing.
-    pub(crate) fn are_all_known(&self) -> bool {
-        self.known == (1 << COUNT) - 1
     }
 }

@@ -6,8 +6,6 @@
 //! memory. That it slept throughout is proven by its switch counts: it was
 //! asleep before and after, and going back to sleep would have counted.
 
-#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
-
 use super::emulated::is_emulated;
 use super::machine;
 use super::own_memory;
@@ -82,7 +80,6 @@ pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
         return Ok(Look::TooDeep);
     };
     Ok(Look::Asleep(Box::new(View {
-        tid,
         seen: match asleep.call {
             Some(call) => Seen::Asleep { call, vfork },
             None => Seen::Halted,

@@ -7,9 +7,7 @@
 //! neither is found, all that is mapped is taken: words too many can keep memory
 //! from being freed, words too few would be a wrong proof.
 
-#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
-
-use super::machine::RED_ZONE;
+use super::machine::{RED_ZONE, THREAD_BLOCK, is_thread_block};
 use super::own_memory::read_words;
 use super::tasks::Tid;
 use super::view::signal_frames_in;
@@ -17,9 +15,6 @@ use std::mem::offset_of;
 
 /// What one read of a stack begins with; most are not deeper.
 const FIRST: usize = 8 << 10;
-
-/// In how many words of `struct pthread` the thread's id is looked for.
-const THREAD_BLOCK: usize = 128;
 
 /// The lowest address below `sp` that a function may use: the red zone's.
 pub(crate) fn lowest(sp: usize) -> usize {
@@ -101,16 +96,11 @@ impl Stretch {
     }
 
     /// By glibc's `struct pthread`, which stands behind the stack of a thread.
-    /// It begins with its own address, has that again in its third word, and
-    /// the thread's id not far behind.
     fn thread_block(&self, tid: Tid) -> Option<usize> {
         let mut windows = self.words.windows(THREAD_BLOCK).enumerate();
         windows.find_map(|(place, words)| {
             let at = self.start + 8 * place;
-            let is_block = words[0] == at
-                && words[2] == at
-                && words.iter().any(|word| *word as u32 == tid as u32);
-            is_block.then_some(at)
+            is_thread_block(at, words, tid).then_some(at)
         })
     }
 

@@ -7,13 +7,17 @@
 //!
 //! - x86-64: taking a right away from a page makes the kernel interrupt the same
 //!   cores to drop it from their TLBs, and the return from that interrupt
-//!   serialises as well (Intel SDM 3A 11.3, IRET).
+//!   serialises as well (Intel SDM 3A 11.3, IRET). That is less than a promise:
+//!   AMD's INVLPGB (Linux 6.15) and hypervisors can do it without an interrupt.
 //! - aarch64: the processor drops TLB entries without an interrupt, so that does
 //!   not do. `membarrier(GLOBAL)` (Linux 4.3) returns when every core has been in
 //!   the kernel, and the return from there is a context synchronisation event
 //!   (Arm ARM B2.3.11). The kernel refuses it where cores run without a tick
 //!   (`nohz_full`), and then there is no way, which is an error.
 
+#[cfg(target_arch = "aarch64")]
+use super::system_call::error;
+use super::system_call::system_call;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,11 +30,11 @@ static USE_OTHER: AtomicBool = AtomicBool::new(false);
 /// Returns when no core of this process executes code fetched before.
 pub(crate) fn cores() -> io::Result<()> {
     if !USE_OTHER.load(Ordering::Relaxed) {
-        if membarrier(SYNC_CORE) {
+        if membarrier(SYNC_CORE).is_ok() {
             return Ok(());
         }
         // Not registered yet, or a fork lost it.
-        if membarrier(REGISTER_SYNC_CORE) && membarrier(SYNC_CORE) {
+        if membarrier(REGISTER_SYNC_CORE).is_ok() && membarrier(SYNC_CORE).is_ok() {
             return Ok(());
         }
         USE_OTHER.store(true, Ordering::Relaxed);
@@ -38,19 +42,16 @@ pub(crate) fn cores() -> io::Result<()> {
     otherwise()
 }
 
-fn membarrier(command: libc::c_int) -> bool {
+fn membarrier(command: libc::c_int) -> Result<usize, i32> {
     // SAFETY: takes no pointers.
-    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+    unsafe { system_call(libc::SYS_membarrier, [command as usize, 0, 0, 0, 0, 0]) }
 }
 
 /// Every core has been in the kernel since.
 #[cfg(target_arch = "aarch64")]
 fn otherwise() -> io::Result<()> {
     const GLOBAL: libc::c_int = 1;
-    match membarrier(GLOBAL) {
-        true => Ok(()),
-        false => Err(io::Error::last_os_error()),
-    }
+    membarrier(GLOBAL).map(drop).map_err(error)
 }
 
 /// Every core that has the process has dropped a page.

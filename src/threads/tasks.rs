@@ -4,8 +4,6 @@
 //! meanwhile may be missing, so whoever needs all of them lists again until
 //! nothing is new.
 
-#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
-
 use super::system_call::thread_id;
 use std::fs::File;
 use std::io;
@@ -37,8 +35,6 @@ pub(crate) enum Kind {
 pub(crate) struct Task {
     pub(crate) tid: Tid,
     pub(crate) name: String,
-    /// The letter of `stat`: R, S, D, T, t, Z, X.
-    pub(crate) state: u8,
     pub(crate) kind: Kind,
     /// The signals it blocks; signal 1 is bit 0.
     pub(crate) blocked: u64,
@@ -99,7 +95,6 @@ pub(crate) fn status(tid: Tid) -> io::Result<Option<Task>> {
     Ok(Some(Task {
         tid,
         name,
-        state,
         kind: kind_of(state, flags),
         blocked,
         switches,
@@ -223,7 +218,7 @@ fn malformed() -> io::Error {
     )
 }
 
-/// The name, the state and the flags.
+/// The name, the state (R, S, D, T, t, Z, X) and the flags.
 fn parse_stat(text: &str) -> io::Result<(String, u8, u64)> {
     let parse = || {
         // The name is in brackets and may have any in it.

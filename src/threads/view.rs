@@ -6,13 +6,10 @@
 //! stack. What it cannot see: registers of a sleeper, stacks that the thread
 //! has left for another one (fibers), contexts kept in the heap.
 
-#![allow(dead_code, reason = "quiescence and reclaim, which come next, use it")]
-
 use super::frames::Memory;
 use super::machine::{MARK_IN_CONTEXT, is_mark, may_begin_behind};
 use super::registers::{PC, Registers, SP};
 use super::stretch::Stretch;
-use super::tasks::Tid;
 use std::ops::Range;
 
 /// How a thread was seen.
@@ -36,7 +33,6 @@ pub(crate) enum Seen {
 /// A thread at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
-    pub(crate) tid: Tid,
     pub(crate) seen: Seen,
     pub(crate) registers: Registers,
     /// The arguments of a sleeper's system call.
@@ -82,13 +78,6 @@ impl View {
                 check(*word, Place::Stack(stretch.start + 8 * place));
             }
         }
-    }
-
-    /// Whether any word points into any of the ranges.
-    pub(crate) fn points_into_any(&self, ranges: &[Range<usize>]) -> bool {
-        let mut any = false;
-        self.points_into(ranges, |_, _| any = true);
-        any
     }
 
     /// The words from `sp` upwards that may be return addresses: they are in

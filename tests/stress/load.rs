@@ -98,10 +98,8 @@ fn yield_to_the_patcher() {
 }
 
 /// Numbers that are the same in every run (xorshift64*).
-#[cfg(target_arch = "x86_64")]
 pub(crate) struct Random(u64);
 
-#[cfg(target_arch = "x86_64")]
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)

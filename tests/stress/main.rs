@@ -11,13 +11,9 @@
 //!
 //! On aarch64 the fixtures are fewer and the threads are eight: CI emulates them.
 
-#[cfg(target_arch = "x86_64")]
 mod bag;
-#[cfg(target_arch = "x86_64")]
 mod everything;
 mod load;
-#[cfg(target_arch = "x86_64")]
 mod observed;
 mod one_function;
-#[cfg(target_arch = "x86_64")]
 mod targets;

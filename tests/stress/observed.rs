@@ -11,7 +11,7 @@ use std::io::Write;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-const TEST: &str = "everything::sixty_four_threads_run_every_shape_while_patches_come_and_go";
+const TEST: &str = "everything::many_threads_run_every_shape_while_patches_come_and_go";
 /// Set in the child that runs under a timer.
 const TIMER: &str = "MIDAIR_STRESS_TIMER";
 /// Set in each child: how many cycles by default.

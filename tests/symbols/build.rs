@@ -22,9 +22,23 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     root.join("tests/fixtures/symbols").join(name)
 }
 
+/// Set where this machine is emulated and tools are the host's: what their names for this
+/// machine begin with.
+fn prefix() -> Option<String> {
+    std::env::var("MIDAIR_TOOLS").ok()
+}
+
+fn name_of(tool: &str) -> String {
+    match prefix() {
+        Some(prefix) if tool == "cc" => prefix + "gcc",
+        Some(prefix) => prefix + tool,
+        None => tool.to_owned(),
+    }
+}
+
 /// Runs a tool that must be there and must succeed.
 pub(crate) fn run<I: AsRef<OsStr>>(tool: &str, arguments: impl IntoIterator<Item = I>) {
-    let mut command = Command::new(tool);
+    let mut command = Command::new(name_of(tool));
     command.args(arguments);
     let output = command
         .output()
@@ -60,6 +74,11 @@ pub(crate) fn rust_library(crate_name: &str, mangling: &str, library: &Path) {
     let arguments = arguments.chain([library.as_os_str(), source.as_os_str()]);
     let mut command = Command::new(&rustc);
     command.env("RUSTC_BOOTSTRAP", "1").args(arguments);
+    if prefix().is_some() {
+        let target = format!("--target={}-unknown-linux-gnu", std::env::consts::ARCH);
+        let linker = format!("-Clinker={}", name_of("cc"));
+        command.args([target, linker]);
+    }
     let output = command.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}\n{errors}");

@@ -146,15 +146,6 @@ impl FrameState {
         let [a, b, c, d, e, f] = self.saved;
         u64::from_le_bytes([low, high, a, b, c, d, e, f])
     }
-
-    /// What [`FrameState::to_bits`] gave.
-    pub fn from_bits(bits: u64) -> Self {
-        let [low, high, saved @ ..] = bits.to_le_bytes();
-        Self {
-            cfa: u16::from_le_bytes([low, high]),
-            saved,
-        }
-    }
 }
 
 /// The states of a piece of code: each holds from its offset to the next one's.

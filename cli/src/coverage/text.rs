@@ -18,7 +18,7 @@ pub(super) fn width(files: &[PathBuf]) -> usize {
 
 pub(super) fn header(width: usize) -> String {
     let heading = format!(
-        "{:<width$} {:>9} {:>9} {:>10} {:>8} {:>8} {:>6} {:>6} {:>10} {:>8} {:>7} {:>8}",
+        "{:<width$} {:>9} {:>9} {:>10} {:>8} {:>8} {:>6} {:>6} {:>6} {:>10} {:>8} {:>7} {:>8}",
         "file",
         "functions",
         "fragments",
@@ -27,6 +27,7 @@ pub(super) fn header(width: usize) -> String {
         "padding",
         "short",
         "punned",
+        "long",
         "breakpoint",
         "refused",
         "traps",
@@ -44,7 +45,7 @@ pub(super) fn row(tally: &Tally, width: usize) -> String {
         BAD
     };
     format!(
-        "{name:<width$} {:>9} {:>9} {} {:>8} {:>8} {:>6} {:>6} {:>10} {:>8} {:>7} {:>8.2}\n",
+        "{name:<width$} {:>9} {:>9} {} {:>8} {:>8} {:>6} {:>6} {:>6} {:>10} {:>8} {:>7} {:>8.2}\n",
         tally.functions,
         tally.fragments,
         styled(style, by_jump),
@@ -52,6 +53,7 @@ pub(super) fn row(tally: &Tally, width: usize) -> String {
         tally.by(Strategy::JumpIntoPadding),
         tally.by(Strategy::ShortJump),
         tally.by(Strategy::PunnedJump),
+        tally.by(Strategy::LongJump) + tally.by(Strategy::LiteralJump),
         tally.by(Strategy::Breakpoint),
         tally.refused_count(),
         tally.need_traps,

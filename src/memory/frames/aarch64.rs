@@ -5,7 +5,7 @@
 //! call never meet it. A backtrace that a signal handler makes ends there, if the
 //! signal came in one of the few instructions of a gate or a copy.
 
-use crate::machine::frame::{FrameState, Frames};
+use crate::machine::frame::Frames;
 use std::io;
 use std::ops::Range;
 
@@ -26,11 +26,6 @@ impl FrameTable {
     pub(crate) fn set(&mut self, _at: usize, _len: usize, _frames: Frames<'_>) {}
 
     pub(crate) fn forget(&mut self, _at: usize, _len: usize) {}
-
-    /// Nothing is known.
-    pub(crate) fn state(&self, pc: usize) -> Option<FrameState> {
-        self.0.contains(&pc).then_some(FrameState::UNKNOWN)
-    }
 }
 
 /// A page of gates: x86-64 has some.

@@ -124,17 +124,6 @@ impl FrameTable {
         self.count += 1;
         (self.count - 1) as u8
     }
-
-    /// What is known about the frame at `pc`, in this code.
-    pub(crate) fn state(&self, pc: usize) -> Option<FrameState> {
-        let place = self.code.contains(&pc).then(|| pc - self.code.start)?;
-        // SAFETY: inside of the table, whose numbers are those of states.
-        let bits = unsafe {
-            let number = ((self.at + place) as *const u8).read();
-            (self.states() as *const u64).add(number.into()).read()
-        };
-        Some(FrameState::from_bits(bits))
-    }
 }
 
 /// A page of gates, announced: all its code leaves the stack as it is.

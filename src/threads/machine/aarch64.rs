@@ -18,6 +18,18 @@ pub(crate) const CALLEE_SAVED: u64 = 0x7ff << 19;
 /// Nothing below the stack pointer is anybody's (AAPCS64 6.2.2).
 pub(crate) const RED_ZONE: usize = 0;
 
+/// How many words of glibc's `struct pthread` are looked at.
+pub(crate) const THREAD_BLOCK: usize = 29;
+
+/// Whether glibc's `struct pthread` of that thread begins at `at` with these words. It
+/// begins with 24 words of room and the links of a list; then come the thread's id and
+/// its list of robust mutexes, which leads to itself from both ends as long as the
+/// thread has locked none.
+pub(crate) fn is_thread_block(at: usize, words: &[usize], tid: i32) -> bool {
+    let robust = at + 28 * 8;
+    words[26] as u32 == tid as u32 && words[27] == robust && words[28] == robust
+}
+
 /// Where in a `ucontext_t` the register is: `regs`, `sp` and `pc` follow each
 /// other.
 pub(crate) const fn offset_in_context(register: usize) -> usize {

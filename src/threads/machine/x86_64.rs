@@ -18,6 +18,16 @@ pub(crate) const CALLEE_SAVED: u64 = 1 << 3 | 1 << 6 | 0b1111 << 12;
 /// Bytes below the stack pointer that a function may use (System V ABI).
 pub(crate) const RED_ZONE: usize = 128;
 
+/// How many words of glibc's `struct pthread` are looked at.
+pub(crate) const THREAD_BLOCK: usize = 128;
+
+/// Whether glibc's `struct pthread` of that thread begins at `at` with these words: with
+/// its own address, which is in its third word again, and the thread's id not far
+/// behind.
+pub(crate) fn is_thread_block(at: usize, words: &[usize], tid: i32) -> bool {
+    words[0] == at && words[2] == at && words.iter().any(|word| *word as u32 == tid as u32)
+}
+
 /// For each register, where a `ucontext_t` has it (an index of `gregs`).
 const IN_CONTEXT: [libc::c_int; COUNT] = [
     libc::REG_RAX,

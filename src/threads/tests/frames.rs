@@ -1,9 +1,8 @@
 //! Walks over frames of every kind.
 
-use super::{functions_on, start_of, tables, thread_that, view_of};
-use crate::threads::frames::{End, Gap, OwnStack, walk};
+use super::{functions_on, points_into, sleeps, start_of, tables, thread_that, view_of, walk};
+use crate::threads::frames::{End, Gap, OwnStack};
 use crate::threads::registers::{PC, Registers, SP};
-use crate::threads::tasks;
 use std::arch::{asm, naked_asm};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -12,7 +11,14 @@ fn nap() {
     std::thread::sleep(Duration::from_millis(300));
 }
 
+/// The register by which a frame is kept.
+#[cfg(target_arch = "x86_64")]
+const FRAME: usize = 6;
+#[cfg(target_arch = "aarch64")]
+const FRAME: usize = 29;
+
 /// Keeps its frame by rbp, as with alloca: `sub rsp, <n>` of unknown n.
+#[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 extern "C" fn with_frame_pointer(_bytes: usize, _call: extern "C" fn()) {
     naked_asm!(
@@ -32,10 +38,48 @@ extern "C" fn with_frame_pointer(_bytes: usize, _call: extern "C" fn()) {
     )
 }
 
+/// Keeps its frame by x29, as with alloca.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+extern "C" fn with_frame_pointer(_bytes: usize, _call: extern "C" fn()) {
+    naked_asm!(
+        ".cfi_startproc",
+        "stp x29, x30, [sp, #-16]!",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset x29, -16",
+        ".cfi_offset x30, -8",
+        "mov x29, sp",
+        ".cfi_def_cfa_register x29",
+        "sub x9, x29, x0",
+        "and sp, x9, #-16",
+        "blr x1",
+        "mov sp, x29",
+        "ldp x29, x30, [sp], #16",
+        ".cfi_def_cfa sp, 0",
+        ".cfi_restore x29",
+        ".cfi_restore x30",
+        "ret",
+        ".cfi_endproc",
+    )
+}
+
 /// Has no call frame information.
+#[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 extern "C" fn without_information(_unused: usize, _call: extern "C" fn()) {
     naked_asm!("sub rsp, 8", "call rsi", "add rsp, 8", "ret")
+}
+
+/// Has no call frame information.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+extern "C" fn without_information(_unused: usize, _call: extern "C" fn()) {
+    naked_asm!(
+        "stp x29, x30, [sp, #-16]!",
+        "blr x1",
+        "ldp x29, x30, [sp], #16",
+        "ret"
+    )
 }
 
 extern "C" fn naps() {
@@ -48,9 +92,8 @@ type Through = extern "C" fn(usize, extern "C" fn());
 fn asleep_through(through: Through) -> (Vec<usize>, End, Box<crate::threads::view::View>) {
     let (tid, thread) = thread_that(move || through(black_box(1000), naps));
     super::wait_until("it sleeps", || {
-        let asleep = tasks::status(tid).unwrap().unwrap().state == b'S';
         let code = through as usize..through as usize + 32;
-        asleep && view_of(tid).points_into_any(std::slice::from_ref(&code))
+        sleeps(tid) && points_into(&view_of(tid), code)
     });
     let view = view_of(tid);
     let (functions, end) = functions_on(&view, &tables());
@@ -69,7 +112,7 @@ fn a_frame_pointer_is_known_where_a_frame_saved_it() {
     );
     match end {
         End::Complete | End::Stopped => {}
-        End::UnknownFrom { gap, .. } => assert_eq!(gap, Gap::Register(6)),
+        End::UnknownFrom { gap, .. } => assert_eq!(gap, Gap::Register(FRAME)),
     }
     println!("{end:?}");
 }
@@ -103,21 +146,43 @@ fn code_without_information_ends_the_proof_where_it_is() {
     assert!(!found.is_empty());
 }
 
-#[test]
-fn a_thread_walks_its_own_stack_without_allocating() {
-    let tables = tables();
-    let (mut pc, mut sp): (usize, usize);
+/// The registers here that the caller's frames may need.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn own_registers() -> Registers {
+    let (pc, sp): (usize, usize);
     // SAFETY: reads two registers.
     unsafe { asm!("lea {}, [rip]", "mov {}, rsp", out(reg) pc, out(reg) sp) };
     let mut registers = Registers::of_sleeper(pc, sp);
     let rbp: usize;
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, rbp", out(reg) rbp) };
-    registers.set(6, rbp);
+    registers.set(FRAME, rbp);
     let rbx: usize;
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, rbx", out(reg) rbx) };
     registers.set(3, rbx);
+    registers
+}
+
+/// The registers here that the caller's frames may need.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+fn own_registers() -> Registers {
+    let (pc, sp, frame): (usize, usize, usize);
+    // SAFETY: reads three registers.
+    unsafe {
+        asm!("adr {}, .", "mov {}, sp", "mov {}, x29", out(reg) pc, out(reg) sp, out(reg) frame);
+    }
+    let mut registers = Registers::of_sleeper(pc, sp);
+    registers.set(FRAME, frame);
+    registers
+}
+
+#[test]
+fn a_thread_walks_its_own_stack_without_allocating() {
+    let tables = tables();
+    let registers = own_registers();
     let mut pcs = [0; 128];
     let mut frames = 0;
     let started = Instant::now();
@@ -136,7 +201,5 @@ fn a_thread_walks_its_own_stack_without_allocating() {
     let here = a_thread_walks_its_own_stack_without_allocating as *const () as usize;
     assert_eq!(start_of(pcs[0]), Some(here));
     println!("{frames} frames, {each:?} each");
-    pc = registers.get(PC).unwrap();
-    sp = registers.get(SP).unwrap();
-    assert!(pc != 0 && sp != 0);
+    assert!([PC, SP].map(|known| registers.get(known).unwrap()) != [0, 0]);
 }

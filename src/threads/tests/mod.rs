@@ -6,11 +6,14 @@ mod runners;
 mod setxid;
 mod sleepers;
 
-use super::frames::{End, walk};
+use super::frames::{CallFrames, End, Frame, Memory, walk_from};
 use super::look::{Outcome, Patience, sweep};
+use super::registers::Registers;
 use super::tasks::{self, Tid};
 use super::view::View;
 use crate::symbols::{CallFrameTables, module_at, modules};
+use std::fs;
+use std::ops::{ControlFlow, Range};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -49,6 +52,35 @@ fn view_of(tid: Tid) -> Box<View> {
 
 fn tables() -> CallFrameTables {
     CallFrameTables::of(&modules().expect("modules are listed"))
+}
+
+/// Shows `each` every frame from the innermost on.
+fn walk(
+    call_frames: &dyn CallFrames,
+    memory: &dyn Memory,
+    start: Registers,
+    mut each: impl FnMut(&Frame),
+) -> End {
+    walk_from(call_frames, memory, start, false, |frame| {
+        each(frame);
+        ControlFlow::Continue(())
+    })
+}
+
+/// Whether anything that was seen of the thread points to this code.
+fn points_into(view: &View, code: Range<usize>) -> bool {
+    let mut any = false;
+    view.points_into(&[code], |_, _| any = true);
+    any
+}
+
+/// Whether the thread sleeps, by the letter of its `stat`.
+fn sleeps(tid: Tid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/self/task/{tid}/stat")).expect("it has not ended");
+    stat.rsplit_once(") ")
+        .expect("the name is in brackets")
+        .1
+        .starts_with('S')
 }
 
 /// The starts of the functions on a stack, and how the walk ended.

@@ -1,8 +1,9 @@
 //! Threads that run: asked by a signal.
 
-use super::{functions_on, look_at, look_for, tables, thread_that, view_of, wait_until};
+use super::{functions_on, look_at, look_for, tables, thread_that, view_of, wait_until, walk};
 use crate::threads::frames::End;
 use crate::threads::look::{Outcome, Patience, Why, sweep, unblock_traps};
+use crate::threads::registers::COUNT;
 use crate::threads::tasks;
 use crate::threads::view::Seen;
 use std::hint::black_box;
@@ -38,7 +39,7 @@ fn a_busy_thread_is_seen_with_all_registers() {
     for _ in 0..10 {
         let view = view_of(tid);
         assert_eq!(view.seen, Seen::Running);
-        assert!(view.registers.are_all_known());
+        assert!((0..COUNT).all(|register| view.registers.get(register).is_some()));
         let (functions, end) = functions_on(&view, &tables);
         assert!(
             functions.contains(&(spin as *const () as usize)),
@@ -80,7 +81,7 @@ fn a_deep_stack_is_seen_to_its_end() {
     let view = view_of(tid);
     assert!(view.stacks[0].words.len() * 8 > 400_000);
     let mut frames = 0;
-    let end = crate::threads::frames::walk(&tables, &*view, view.registers, |_| frames += 1);
+    let end = walk(&tables, &*view, view.registers, |_| frames += 1);
     assert_eq!(end, End::Complete);
     assert!(frames > 400, "{frames}");
     // With a lower bound it is said.
@@ -184,7 +185,18 @@ fn a_thread_that_allocates_all_the_time_is_seen_and_runs_on() {
     for _ in 0..30 {
         let view = view_of(tid);
         let (_, end) = functions_on(&view, &tables);
-        assert_eq!(end, End::Complete);
+        match end {
+            // The atomics of aarch64 that a program brings along are not described.
+            End::UnknownFrom { pc, .. } if cfg!(target_arch = "aarch64") => {
+                let module = crate::symbols::module_at(pc).expect("it is loaded");
+                let start = super::start_of(pc).expect("it is a function");
+                let start = module.file_address(start);
+                let name = module.image().unwrap().symbol_name_at(start);
+                let name = name.expect("it has one");
+                assert!(name.starts_with("__aarch64_"), "{name}");
+            }
+            end => assert_eq!(end, End::Complete),
+        }
     }
     let before = count.load(Ordering::Relaxed);
     wait_until("it has run on", || count.load(Ordering::Relaxed) > before);
@@ -217,7 +229,7 @@ fn threads_that_end_meanwhile_are_gone_and_none_is_missed() {
                 outcomes += 1;
                 match outcome {
                     Outcome::Seen(_) => seen += 1,
-                    Outcome::Gone | Outcome::RunsNothing(_) => gone += 1,
+                    Outcome::Gone | Outcome::RunsNothing => gone += 1,
                     // A thread of another test may be one.
                     Outcome::Unseen(unseen) => println!("{tid}: {unseen}"),
                 }

@@ -44,7 +44,7 @@ fn all_threads_change_their_group() {
             thread_that(move || {
                 while !stop.load(Ordering::Relaxed) {
                     if number % 2 == 0 {
-                        std::thread::sleep(std::time::Duration::from_millis(1));
+                        std::thread::sleep(std::time::Duration::from_millis(20));
                     }
                 }
             })

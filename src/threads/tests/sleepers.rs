@@ -1,9 +1,8 @@
 //! Threads that sleep: read, never woken.
 
-use super::{functions_on, look_at, tables, thread_that, view_of, wait_until};
-use crate::threads::frames::End;
+use super::{functions_on, look_at, points_into, sleeps, tables, thread_that, view_of, wait_until};
+use crate::threads::frames::{End, Gap};
 use crate::threads::look::Outcome;
-use crate::threads::tasks;
 use crate::threads::view::Seen;
 use std::hint::black_box;
 use std::io;
@@ -102,9 +101,7 @@ fn is_seen_and_sleeps_on(call: fn() -> i32) {
         let started = Instant::now();
         (call(), started.elapsed())
     });
-    wait_until("it sleeps", || {
-        tasks::status(tid).is_ok_and(|task| task.is_some_and(|task| task.state == b'S'))
-    });
+    wait_until("it sleeps", || sleeps(tid));
     let mut looks = Duration::ZERO;
     let mut count = 0;
     while count < 1000 && started.elapsed() < TIME * 3 / 4 {
@@ -120,11 +117,15 @@ fn is_seen_and_sleeps_on(call: fn() -> i32) {
             continue;
         }
         let (functions, end) = functions_on(&view, &tables);
-        assert!(functions.contains(&(call as usize)), "{functions:x?}");
-        assert_eq!(end, End::Complete);
+        if returns_by_register(call) {
+            assert_eq!(gap(end), Gap::Register(30));
+        } else {
+            assert!(functions.contains(&(call as usize)), "{functions:x?}");
+            assert_eq!(end, End::Complete);
+        }
         // The same without knowledge of frames.
         let here = call as usize..call as usize + 64;
-        assert!(view.points_into_any(std::slice::from_ref(&here)));
+        assert!(points_into(&view, here));
     }
     let (result, slept) = thread.join().expect("it does not panic");
     assert_eq!(result, 0, "the call was interrupted");
@@ -134,6 +135,19 @@ fn is_seen_and_sleeps_on(call: fn() -> i32) {
     );
     println!("{count} looks at a sleeper, {:?} each", looks / count);
     assert!(count >= 20, "{count}");
+}
+
+/// Whether the walk ends in libc: on aarch64 its `syscall` keeps the return address in a
+/// register, and nobody tells the registers of a sleeper.
+fn returns_by_register(call: fn() -> i32) -> bool {
+    cfg!(target_arch = "aarch64") && call as usize == in_futex as fn() -> i32 as usize
+}
+
+fn gap(end: End) -> Gap {
+    match end {
+        End::UnknownFrom { gap, .. } => gap,
+        end => panic!("{end:?}"),
+    }
 }
 
 #[test]
@@ -167,6 +181,10 @@ fn a_thread_in_sem_timedwait_is_seen_and_sleeps_on() {
 }
 
 #[test]
+#[cfg_attr(
+    target_arch = "aarch64",
+    ignore = "emulated, waking up takes longer than the nap"
+)]
 fn a_thread_that_wakes_all_the_time_is_seen_and_never_interrupted() {
     static STOP: AtomicU32 = AtomicU32::new(0);
     let (tid, thread) = thread_that(|| {
@@ -181,8 +199,10 @@ fn a_thread_that_wakes_all_the_time_is_seen_and_never_interrupted() {
         }
         interrupted
     });
+    // On a busy machine it may be awake each time that a look has its turn.
+    let is_seen = || matches!(look_at(tid), Outcome::Seen(_));
     for _ in 0..300 {
-        assert!(matches!(look_at(tid), Outcome::Seen(_)));
+        assert!((0..20).any(|_| is_seen()));
     }
     STOP.store(1, Ordering::Relaxed);
     assert_eq!(thread.join().expect("it does not panic"), 0);

@@ -7,17 +7,20 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
-#[cfg(target_arch = "x86_64")]
+mod meanings;
 mod probe;
 #[cfg(target_arch = "x86_64")]
-mod table;
+mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-pub use aarch64::{Disturbed, SHAPES, probe};
+use aarch64 as machine;
 #[cfg(target_arch = "x86_64")]
-pub use probe::{Disturbed, R10_BEFORE, R11_BEFORE, RAX_BEFORE, probe};
+use x86_64 as machine;
+
+pub use machine::SHAPES;
 #[cfg(target_arch = "x86_64")]
-pub use table::SHAPES;
+pub use machine::{R10_BEFORE, R11_BEFORE, RAX_BEFORE};
+pub use probe::{Disturbed, probe};
 
 use crate::{Error, Result, functions};
 use libloading::Library;
@@ -44,6 +47,34 @@ impl Shape {
     /// The symbol to call: the driver, or the function itself.
     pub fn entry(&self) -> &'static str {
         self.driver.unwrap_or(self.name)
+    }
+
+    const fn driver(mut self, driver: &'static str) -> Self {
+        self.driver = Some(driver);
+        self
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    const fn needs(mut self, needs: Needs) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    const fn caution(mut self, caution: Caution) -> Self {
+        self.caution = caution;
+        self
+    }
+}
+
+/// A shape that is called itself, anywhere and without caution.
+const fn shape(name: &'static str, expected: fn(u64, u64) -> u64, note: &'static str) -> Shape {
+    Shape {
+        name,
+        driver: None,
+        expected,
+        needs: Needs::Nothing,
+        caution: Caution::None,
+        note,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The shapes of aarch64.
 
-mod probe;
+mod marks;
 mod table;
 
-pub use probe::{Disturbed, probe};
+pub(super) use marks::{KEPT, call_with_marks};
 pub use table::SHAPES;

@@ -2,48 +2,8 @@
 //!
 //! The instructions are in `fixtures/aarch64/`.
 
-use super::super::{Caution, Needs, Shape};
-
-const CONSTANT: u64 = 0x1122_3344_5566_7788;
-
-const fn shape(name: &'static str, expected: fn(u64, u64) -> u64, note: &'static str) -> Shape {
-    Shape {
-        name,
-        driver: None,
-        expected,
-        needs: Needs::Nothing,
-        caution: Caution::None,
-        note,
-    }
-}
-
-impl Shape {
-    const fn driver(mut self, driver: &'static str) -> Self {
-        self.driver = Some(driver);
-        self
-    }
-
-    const fn caution(mut self, caution: Caution) -> Self {
-        self.caution = caution;
-        self
-    }
-}
-
-fn add(a: u64, b: u64) -> u64 {
-    a.wrapping_add(b)
-}
-
-fn xor(a: u64, b: u64) -> u64 {
-    a ^ b
-}
-
-fn first(a: u64, _: u64) -> u64 {
-    a
-}
-
-fn constant(a: u64, b: u64) -> u64 {
-    add(a, b).wrapping_add(CONSTANT)
-}
+use crate::shapes::meanings::{add, constant, do_while_loop, first, table, while_loop, xor};
+use crate::shapes::{Caution, Shape, shape};
 
 fn word(a: u64, b: u64) -> u64 {
     add(a, b).wrapping_add(0x89ab_cdef)
@@ -70,24 +30,6 @@ fn bit_63(a: u64, b: u64) -> u64 {
     arms(a >> 63 == 0, a, b)
 }
 
-fn do_while_loop(mut a: u64, mut b: u64) -> u64 {
-    loop {
-        a = a.wrapping_add(3);
-        b = b.wrapping_sub(1);
-        if b & 15 == 0 {
-            return add(a, b);
-        }
-    }
-}
-
-fn while_loop(mut a: u64, mut b: u64) -> u64 {
-    while b & 15 != 0 {
-        a = a.wrapping_add(3);
-        b = b.wrapping_sub(1);
-    }
-    add(a, b)
-}
-
 fn until_bit_2(mut a: u64, mut b: u64) -> u64 {
     loop {
         a = a.wrapping_add(3);
@@ -95,15 +37,6 @@ fn until_bit_2(mut a: u64, mut b: u64) -> u64 {
         if b & 4 != 0 {
             return add(a, b);
         }
-    }
-}
-
-fn table(a: u64, b: u64) -> u64 {
-    match b & 3 {
-        0 => add(a, b),
-        1 => xor(a, b),
-        2 => a.wrapping_sub(b),
-        _ => a.wrapping_mul(b),
     }
 }
 

@@ -1,0 +1,7 @@
+extern "C" fn target(n: u32) -> u32 {
+    n
+}
+
+fn main() {
+    let _mock = midair::mock!(target).returns(1);
+}

@@ -1,0 +1,3 @@
+fn main() {
+    let _mock = midair::mock!(7).returns(1);
+}
