@@ -17,6 +17,7 @@ fn main() {
         "agent",
         "arch/Cargo.toml",
         "arch/src",
+        "macros",
         "src",
         "Cargo.toml",
         "Cargo.lock",

@@ -73,8 +73,8 @@ pub(crate) fn build(args: &Run) -> Result<Option<Build>, String> {
 struct Built {
     executable: PathBuf,
     libraries: Vec<PathBuf>,
-    /// Names of packages that are edited here, each with its library.
-    edited: Vec<(String, Option<PathBuf>)>,
+    /// Names of packages that are edited here, each with its files.
+    edited: Vec<(String, Vec<PathBuf>)>,
 }
 
 impl Built {
@@ -82,18 +82,23 @@ impl Built {
     /// down.
     fn missing(&self, all: &[Capture]) -> Vec<PathBuf> {
         let has_program = all.iter().any(|capture| is_of(capture, &self.executable));
-        let is_missing = |library: &Option<PathBuf>| match library {
-            None => !has_program,
-            Some(library) => {
-                let stem = library.file_stem().unwrap_or_default().to_string_lossy();
-                all.iter()
-                    .all(|capture| format!("lib{}", capture.stem()) != stem)
+        let is_library = |file: &PathBuf| file.extension().is_some_and(|e| e == "rlib");
+        let is_missing = |files: &[PathBuf]| {
+            if !files.iter().any(is_library) {
+                return !has_program;
             }
+            // One of them has the hash in its name; cargo may link the library to a
+            // shorter one.
+            !files.iter().any(|file| {
+                let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+                all.iter()
+                    .any(|capture| format!("lib{}", capture.stem()) == stem)
+            })
         };
         let missing = self
             .edited
             .iter()
-            .filter(|(_, library)| is_missing(library));
+            .filter(|(_, files)| is_missing(files));
         let names: Vec<String> = missing.map(|(name, _)| format!("{name}-")).collect();
         let profile = self.executable.ancestors().skip(1).take(2);
         let memory = profile.map(|folder| folder.join(".fingerprint"));
@@ -149,15 +154,16 @@ fn call(args: &Run, captured: &Path) -> Result<Option<Built>, String> {
             else {
                 continue;
             };
-            let files = artifact.filenames.iter().map(|path| path.as_std_path());
+            let files = artifact.filenames.iter();
+            let files: Vec<PathBuf> = files.map(|path| path.as_std_path().to_owned()).collect();
             let library = files
-                .into_iter()
+                .iter()
                 .find(|path| path.extension().is_some_and(|e| e == "rlib"));
+            libraries.extend(library.cloned());
             let is_linked = library.is_some() || artifact.executable.is_some();
             if let Some(name) = edited_package(&artifact.package_id.repr).filter(|_| is_linked) {
-                edited.push((name, library.map(Path::to_owned)));
+                edited.push((name, files));
             }
-            libraries.extend(library.map(Path::to_owned));
             executables.extend(artifact.executable.map(|path| (artifact.target.name, path)));
         }
     }

@@ -53,11 +53,6 @@ fn a_closure_is_added_before_another() {
             Mangling::Legacy => FIRST,
             Mangling::V0 => "app::f::{closure#0}",
         };
-        let path = if edit.changed_named(path) == 0 {
-            return;
-        } else {
-            path
-        };
         edit.versioned(
             path,
             "`app::f::{closure#0}` may be another closure of `app::f` now, \
@@ -235,4 +230,45 @@ fn a_nested_closure_goes_with_the_one_that_it_is_in() {
     );
     let path = "app::f::{closure#0}::{closure#0}";
     assert!(!edit.verdict(path).is_same(), "{}", edit.verdict(path));
+}
+
+#[test]
+fn a_closure_in_an_iterator_returns_something_else() {
+    let source = |of: &str| {
+        format!(
+            "fn run<I: Iterator>(mut i: std::iter::Peekable<I>) -> bool {{ i.peek().is_some() }} \
+             pub fn f(v: &[u8]) -> bool {{ run(v.iter().map(|x| *x as {of}).peekable()) }}"
+        )
+    };
+    let edit = Edit::with(Mangling::V0, &source("u8"), &source("u64"));
+    assert!(edit.verdict("app::f").is_same());
+    let verdict = edit.verdicts_named(
+        "app::run::<core::iter::adapters::map::Map<core::slice::iter::Iter<u8>, app::f::{closure#0}>>",
+    );
+    assert_eq!(verdict.len(), 1);
+    let words = verdict[0].to_string();
+    let start = "old callers keep the old one: type `core::iter::adapters::peekable::Peekable<";
+    assert!(words.starts_with(start), "{words}");
+    let telling =
+        "field `peeked` is `core::option::Option<core::option::Option<u64>>`, 16 bytes at";
+    assert!(words.contains(telling), "{words}");
+    edit.refuses(&[]);
+}
+
+#[test]
+fn a_closure_captures_one_that_is_perhaps_another() {
+    // Two that look alike, and a third that has the first one in it.
+    let source = |a: &str, b: &str, by: u32| {
+        format!(
+            "pub fn f(k: u32) -> Box<dyn Fn() -> u32> {{ \
+               let a = move |x: u32| {a}; let b = move |x: u32| {b}; b(1); \
+               Box::new(move || a({by}) + 1) }}"
+        )
+    };
+    let edit = Edit::with(Mangling::V0, &source(A, B, 1), &source(B, A, 2));
+    for number in 0..3 {
+        let path = format!("app::f::{{closure#{number}}}");
+        assert!(!edit.verdict(&path).is_same(), "{path}");
+    }
+    edit.refuses(&[]);
 }

@@ -278,7 +278,7 @@ impl<'a> Comparison<'a> {
         let causes = pairs.causes(&roots);
         let refused = causes.iter().find_map(|id| refusal(pairs, *id));
         let versioned = reason(pairs, &causes);
-        let renumbered = renumbered(pairs, closures, new.function, &causes);
+        let other = other_reason(pairs, closures, Some(new), &causes);
         let captured = self.captures(old, new);
         if let Some(refusal) = refused {
             return Verdict::Refused { refusal };
@@ -289,7 +289,7 @@ impl<'a> Comparison<'a> {
             Verdict::Versioned { reason } => versioned.or(Some(reason)),
             Verdict::Same => versioned,
         };
-        match versioned.or(renumbered) {
+        match versioned.or(other) {
             Some(reason) => Verdict::Versioned { reason },
             None => Verdict::Same,
         }
@@ -298,6 +298,7 @@ impl<'a> Comparison<'a> {
     /// The verdict on what a closure or future captures.
     fn captures(&mut self, old: &Located<'a>, new: &Located<'a>) -> Verdict {
         let (before, after) = self.sides;
+        let renumbered = self.closures;
         let old = closures::captures(before, old.unit, old.function);
         let new = closures::captures(after, new.unit, new.function);
         let ((old, a), (new, b)) = match (old, new) {
@@ -314,7 +315,8 @@ impl<'a> Comparison<'a> {
         if let Some(refusal) = causes.iter().find_map(|id| refusal(pairs, *id)) {
             return Verdict::Refused { refusal };
         }
-        match reason(pairs, &causes) {
+        let reason = reason(pairs, &causes);
+        match reason.or_else(|| other_reason(pairs, renumbered, None, &causes)) {
             Some(reason) => Verdict::Versioned { reason },
             None => Verdict::Same,
         }
@@ -392,16 +394,15 @@ pub(super) fn refusal(pairs: &mut Pairs<'_>, id: NodeId) -> Option<Refusal> {
     })
 }
 
-/// A closure or future, or a generic type whose closure is another one. What
-/// has such a type in it keeps old code, and new values get the new one.
+/// A closure or future, or a generic type with one in it. All functions that
+/// get such a value say so in their signatures or generic arguments, and no
+/// static has one: so old values stay with old code.
 fn of_closure(pairs: &Pairs<'_>, id: NodeId) -> bool {
     let node = &pairs.nodes[id as usize];
     let name = pairs.new.text(pairs.new.ty(node.new).name);
-    let of_another = |change: &Change| matches!(change, Change::Meaning { .. });
     node.renumbered
         || pairs.environment(id).is_some()
-        || node.difference.changes.iter().any(of_another)
-            && memchr::memmem::find(name, b"_env#").is_some()
+        || memchr::memmem::find(name, b"_env#").is_some()
 }
 
 /// What to say of causes that are all closures and futures: of the first
@@ -457,36 +458,39 @@ fn awaits(state: &str, change: Change) -> Change {
     }
 }
 
-/// The function itself, or a closure that it gets, is perhaps another one.
-fn renumbered(
+/// What to say of other causes: a type with a closure in it differs; or the
+/// function itself, or a closure that it gets, is perhaps another one.
+fn other_reason(
     pairs: &Pairs<'_>,
     closures: &Closures,
-    function: &Function,
+    itself: Option<&Located<'_>>,
     causes: &[NodeId],
 ) -> Option<Reason> {
-    let declared = pairs.new.declared(function);
-    let types = causes.iter().map(|id| {
-        let ty = pairs.new.ty(pairs.nodes[*id as usize].new);
-        (ty.scope, ty.name)
-    });
-    let mut named = std::iter::once((declared.scope, declared.name)).chain(types);
-    let found = named.find_map(|(scope, name)| {
-        closures.renumbered(pairs.sides.1, pairs.new, scope, pairs.new.text(name))
-    });
-    if let Some((function, number, family)) = found {
-        let function = String::from_utf8_lossy(&function).into_owned();
-        return Some(Reason::Renumbered {
-            closure: format!("{function}::{{closure#{number}}}"),
-            function,
-            old: family.old,
-            new: family.new,
-            alike: family.alike,
+    let nodes = || causes.iter().map(|id| &pairs.nodes[*id as usize]);
+    if let Some(node) = nodes().find(|node| !node.difference.changes.is_empty()) {
+        return Some(Reason::OfClosure {
+            ty: pairs.new_path(Some(node.new)),
+            changes: node.difference.changes.clone(),
         });
     }
-    // A generic type whose closure is another one.
-    let node = &pairs.nodes[*causes.first()? as usize];
-    Some(Reason::Captures {
-        closure: pairs.new_path(Some(node.new)),
-        changes: node.difference.changes.clone(),
+    let side = pairs.sides.1;
+    let itself = itself.and_then(|Located { unit, function }| {
+        let declared = unit.declared(function);
+        closures.renumbered(side, unit, declared.scope, unit.text(declared.name))
+    });
+    let found = itself.or_else(|| {
+        nodes().find_map(|node| {
+            let ty = pairs.new.ty(node.new);
+            closures.renumbered(side, pairs.new, ty.scope, pairs.new.text(ty.name))
+        })
+    });
+    let (function, number, family) = found?;
+    let function = String::from_utf8_lossy(&function).into_owned();
+    Some(Reason::Renumbered {
+        closure: format!("{function}::{{closure#{number}}}"),
+        function,
+        old: family.old,
+        new: family.new,
+        alike: family.alike,
     })
 }

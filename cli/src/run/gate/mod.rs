@@ -8,17 +8,18 @@
 //! suspend point. Beside the functions, any type, static or vtable that is in
 //! both and does not fit refuses the edit, for it may live somewhere.
 //!
-//! One way through: [`object`] maps a file, [`elf`] relocates its debug
-//! information, [`parse`] makes the model of a codegen unit ([`unit`]), [`names`]
-//! and [`closures`] say what is the same thing before and after, [`signature`] has
-//! the types of a function, [`pairs`] walks over types two and two,
-//! [`differences`] compares two, [`statics`] and [`vtables`] the rest, and
-//! [`verdict`] has the words. Where a line is does not matter to any of it.
+//! One way through: `object` maps a file, `elf` relocates its debug
+//! information, `parse` makes the model of a codegen unit (`unit`), `names`
+//! and `closures` say what is the same thing before and after, `signature` has
+//! the types of a function, `pairs` walks over types two and two,
+//! `differences` compares two, `statics` and `vtables` the rest, and
+//! `verdict` has the words. Where a line is does not matter to any of it.
 //!
-//! Not seen, because debug information has no trace of it: a free function
-//! that becomes `#[track_caller]` or `extern "C"`, of v0 symbols (legacy ones
+//! Not seen, because debug information has no trace of it: a *free* function
+//! that becomes `#[track_caller]`, or with v0 symbols `extern "C"` (legacy ones
 //! change with the ABI); and an edit of an `async fn` that swaps two awaits of
-//! *one* type with nothing else saved.
+//! one type with the same saved around them. A vtable whose methods have the
+//! same names in another order of *supertraits* is compared by those names.
 
 mod closures;
 mod compare;

@@ -11,6 +11,9 @@ pub enum Verdict {
     /// Whoever calls the old one may be led to the new one.
     Same,
     /// Who was compiled with the old one must keep it; new code gets the new one.
+    /// The code of a function that did not change is new code too if it is to
+    /// call the new one: a new copy of it must be linked, up to functions that
+    /// are [`Same`](Self::Same).
     Versioned {
         /// Why.
         reason: Reason,
@@ -62,6 +65,13 @@ pub enum Reason {
         /// The closure.
         closure: String,
         /// How that differs.
+        changes: Vec<Change>,
+    },
+    /// A generic type that it gets has a closure or future in it, and differs.
+    OfClosure {
+        /// The type.
+        ty: String,
+        /// How it differs.
         changes: Vec<Change>,
     },
     /// A future that it gets, or is, waits or saves something else.
@@ -338,6 +348,10 @@ impl fmt::Display for Reason {
             ),
             Self::Captures { closure, changes } => {
                 write!(f, "what closure `{closure}` captures changed: ")?;
+                list(f, changes)
+            }
+            Self::OfClosure { ty, changes } => {
+                write!(f, "type `{ty}`, which has a closure in it, changed: ")?;
                 list(f, changes)
             }
             Self::Suspends { future, changes } => {
