@@ -35,6 +35,7 @@
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("midair patches x86-64 and aarch64");
 
+pub mod control;
 mod error;
 mod memory;
 pub mod mock;

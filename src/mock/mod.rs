@@ -236,8 +236,10 @@ macro_rules! __pointer {
 #[macro_export]
 macro_rules! __typed {
     ($function:expr, $type:ty) => {{
-        let pointer: $type = $function;
-        $crate::mock::__macro::Target::new(pointer, ::std::any::type_name_of_val(&$function))
+        let item = $function;
+        let name = ::std::any::type_name_of_val(&item);
+        let pointer: $type = item;
+        $crate::mock::__macro::Target::new(pointer, name)
     }};
 }
 

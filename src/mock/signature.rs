@@ -133,7 +133,8 @@ pub unsafe trait Arguments: Sized {
 
 /// A C-variadic function that is called with certain arguments behind the named
 /// ones. On Linux they are passed as if they were named (System V ABI for x86-64,
-/// AAPCS64), if no smaller than an `int`.
+/// AAPCS64), if no smaller than an `int`; that x86-64 also passes a bound of the number
+/// of vector registers is the selector's business.
 #[doc(hidden)]
 pub trait Variadic<More>: FnPtr {
     type Fixed: FnPtr;

@@ -303,13 +303,14 @@ fn patch_all(site: &'static Site) -> Result<Vec<Copy>, MockError> {
 fn patch(site: &'static Site, at: usize) -> Result<Copy, MockError> {
     let mut made = None;
     let lead = |original: *const ()| {
-        if at == site.target {
-            site.original.store(original as usize, Ordering::Release);
-        }
         let cell = cells::distance(site.index);
         let arrival = std::ptr::from_ref(site) as usize;
         let selector = Selector::new(at, original as usize, cell, arrival);
         let destination = selector.as_ref().map_or(original, |s| s.by_thread());
+        if let (Ok(selector), true) = (&selector, at == site.target) {
+            let original = selector.original() as usize;
+            site.original.store(original, Ordering::Release);
+        }
         made = Some(selector);
         destination
     };

@@ -6,6 +6,7 @@
 //! - [`sites`]: all of them, found by their function's address.
 //! - [`staged`]: code that is about to be written.
 //! - [`registry`]: all sites, behind one lock; every change goes through it.
+//! - `listed`: what is patched, for the control socket.
 //! - [`lock`]: that lock, which is fair.
 //! - [`handle`]: [`RawPatch`] and [`Patch`], which take a patch off when dropped.
 //! - [`transaction`]: many changes, all or none.
@@ -32,6 +33,8 @@ mod function;
 mod handle;
 mod inside;
 mod limbo;
+#[cfg(any(debug_assertions, feature = "control"))]
+pub(crate) mod listed;
 mod locate;
 mod lock;
 mod original;

@@ -57,6 +57,11 @@ impl Selector {
         self.at as *const ()
     }
 
+    /// Where the original is called by what does not know whether it is C-variadic.
+    pub(crate) fn original(self) -> *const () {
+        (self.at + machine::ORIGINAL) as *const ()
+    }
+
     /// Where all calls go to the thunk.
     pub(crate) fn always(self) -> *const () {
         (self.at + machine::ALWAYS) as *const ()

@@ -9,6 +9,7 @@
 //! - [`live`]: the order of writes that lets all of them run on.
 //! - `hold` (aarch64): nobody runs while an instruction is exchanged.
 //! - [`emulated`]: whether `/proc` speaks of our threads at all.
+//! - `quiet`: threads of midair's own.
 //! - [`look`]: what each thread is doing, without stopping it or waking it:
 //!   [`tasks`] lists them, [`sleeper`] reads those that sleep, [`ask`] and
 //!   [`answer`] make those that run copy themselves, [`front`] keeps the signal
@@ -33,6 +34,8 @@ pub(crate) mod live;
 pub(crate) mod look;
 pub(crate) mod machine;
 pub(crate) mod own_memory;
+#[cfg(any(debug_assertions, feature = "control"))]
+pub(crate) mod quiet;
 pub(crate) mod registers;
 mod sleeper;
 pub(crate) mod stretch;

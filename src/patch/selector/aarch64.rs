@@ -5,6 +5,9 @@ use crate::patch::arrival::dispatch;
 /// The part of a selector that goes to the thunk.
 pub(super) const ALWAYS: usize = 32;
 
+/// The part that goes to the original.
+pub(super) const ORIGINAL: usize = 24;
+
 /// Reads, counts and tests the cell; `ldr x16, original; br x16; always: ldr x17,
 /// arrival; ldr x16, dispatch; br x16`. Without a cell, the first is `b always`.
 pub(super) fn code(original: usize, cell: Option<i32>, arrival: usize) -> Vec<u8> {

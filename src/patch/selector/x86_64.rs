@@ -6,10 +6,15 @@ use midair_arch::x86_64::jumps;
 /// The part of a selector that goes to the thunk.
 pub(super) const ALWAYS: usize = 25;
 
+/// The part that goes to the original. A C-variadic function is told in `al` how many
+/// vector registers have arguments at most (System V ABI for x86-64, 3.5.7), and is
+/// called by thunks that do not know that it is one.
+pub(super) const ORIGINAL: usize = ALWAYS + 24;
+
 /// `add dword ptr fs:[cell], 1; js always; jmp original; always: mov r11, arrival;
-/// jmp dispatch`. Without a cell, the first two are `jmp always`.
+/// jmp dispatch; mov eax, 8; jmp original`. Without a cell, the first two are `jmp always`.
 pub(super) fn code(original: usize, cell: Option<i32>, arrival: usize) -> Vec<u8> {
-    let mut code = Vec::with_capacity(64);
+    let mut code = Vec::with_capacity(80);
     match cell {
         Some(cell) => {
             code.extend([0x64, 0x83, 0x04, 0x25]);
@@ -27,6 +32,9 @@ pub(super) fn code(original: usize, cell: Option<i32>, arrival: usize) -> Vec<u8
     code.extend((arrival as u64).to_le_bytes());
     let dispatch: extern "C" fn() = dispatch;
     code.extend(jumps::absolute(dispatch as usize as u64));
+    debug_assert_eq!(code.len(), ORIGINAL);
+    code.extend([0xb8, 8, 0, 0, 0]);
+    code.extend(jumps::absolute(original as u64));
     code
 }
 
