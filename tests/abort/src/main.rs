@@ -28,7 +28,7 @@ const ENDS: [(&str, &str); 4] = [
         "was expected to be called 2 times, and was called once",
     ),
     ("exhausted", "mocked to return 1 values in order"),
-    ("of-c", "panic in a function that cannot unwind"),
+    ("of-c", "in C"),
 ];
 
 fn end(how: &str) {
