@@ -17,6 +17,8 @@ pub(crate) enum Command {
     Symbols(Symbols),
     Inspect(Inspect),
     Coverage(Coverage),
+    Attach(Attach),
+    Repl(Repl),
 }
 
 /// List the functions of a file or of a running process by name.
@@ -66,6 +68,28 @@ pub(crate) struct Coverage {
     /// List every function that takes a breakpoint.
     #[arg(long)]
     pub(crate) list: bool,
+}
+
+/// Connect stdin and stdout to a program's control socket, or run one command there.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Attach {
+    /// The number or the name of the program, if several have a control socket.
+    #[arg(value_name = "PID|NAME")]
+    pub(crate) program: Option<String>,
+    /// A command and its words; the exit code says whether it succeeded.
+    #[arg(last = true)]
+    pub(crate) command: Vec<String>,
+    /// List the programs that have a control socket.
+    #[arg(long, conflicts_with_all = ["program", "command"])]
+    pub(crate) list: bool,
+}
+
+/// Talk to a program with history and completion.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Repl {
+    /// The number or the name of the program, if several have a control socket.
+    #[arg(value_name = "PID|NAME")]
+    pub(crate) program: Option<String>,
 }
 
 /// `cargo midair …` runs `cargo-midair midair …`.

@@ -1,12 +1,16 @@
-//! `cargo midair`: symbols, inspection and coverage of native code.
+//! `cargo midair`: symbols, inspection and coverage of native code; a line to programs
+//! that run.
 //!
-//! Three commands look at files and processes; none of them changes anything.
+//! `symbols`, `inspect` and `coverage` look at files and processes; none of them
+//! changes anything. `attach` and `repl` talk to a program that has opened its control
+//! socket.
 //! What a command finds goes to stdout, as text or JSON; errors and progress
 //! go to stderr. The exit code is 0, or 1 if there is no good answer, or 2 for
 //! a command line that makes no sense.
 
 mod args;
 mod climb;
+mod control;
 mod coverage;
 mod error;
 mod gates;
@@ -26,6 +30,8 @@ fn main() -> ExitCode {
         Command::Symbols(args) => symbols::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Coverage(args) => coverage::run(args),
+        Command::Attach(args) => control::attach(args),
+        Command::Repl(args) => control::repl(args),
     };
     match done {
         Ok(code) => code,

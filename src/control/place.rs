@@ -7,9 +7,13 @@
 //! names that begin with `shop-4711.`.
 
 use super::ControlError;
-use std::fs::{DirBuilder, File, Metadata};
+#[cfg(any(debug_assertions, feature = "control"))]
+use std::fs::DirBuilder;
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+#[cfg(any(debug_assertions, feature = "control"))]
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 

@@ -188,3 +188,6 @@ impl Drop for Counted {
 fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     quiet::spawn(name, work)
 }
+
+#[cfg(test)]
+mod fuzz;
