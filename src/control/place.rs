@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 const SOCKET: &str = "sock";
 /// Longer names of programs are cut: the kernel takes 107 bytes for the whole path.
+#[cfg(any(debug_assertions, feature = "control"))]
 const LONGEST_NAME: usize = 40;
 
 /// A control socket in this user's folders.

@@ -46,7 +46,7 @@ pub(super) fn open(options: &Options) -> Result<Served, ControlError> {
     }
     let folder = place::folder()?;
     own_files::sweep(&folder)?;
-    let path = own_files::path(&folder, &place::socket_name(&place::stem()));
+    let path = folder.join(place::socket_name(&place::stem()));
     let listener = bind::bind(&path)?;
     own_files::remove_at_exit(&path);
     let named = path.clone();
