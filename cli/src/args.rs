@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     Coverage(Coverage),
     Run(Run),
+    Attach(Attach),
+    Repl(Repl),
 }
 
 /// List the functions of a file or of a running process by name.
@@ -140,6 +142,28 @@ impl Run {
         }
         args
     }
+}
+
+/// Connect stdin and stdout to a program's control socket, or run one command there.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Attach {
+    /// The number or the name of the program, if several have a control socket.
+    #[arg(value_name = "PID|NAME")]
+    pub(crate) program: Option<String>,
+    /// A command and its words; the exit code says whether it succeeded.
+    #[arg(last = true)]
+    pub(crate) command: Vec<String>,
+    /// List the programs that have a control socket.
+    #[arg(long, conflicts_with_all = ["program", "command"])]
+    pub(crate) list: bool,
+}
+
+/// Talk to a program with history and completion.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Repl {
+    /// The number or the name of the program, if several have a control socket.
+    #[arg(value_name = "PID|NAME")]
+    pub(crate) program: Option<String>,
 }
 
 /// `cargo midair …` runs `cargo-midair midair …`.

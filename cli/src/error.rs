@@ -1,6 +1,7 @@
 //! What can go wrong in a command, with what to do about it.
 
 use crate::output::hex;
+use midair::control::{ControlError, Socket};
 use midair::symbols::{FileSymbol, ImageError, ModuleError, SymbolError};
 use std::fmt;
 use std::io;
@@ -38,6 +39,17 @@ pub(crate) enum Error {
     NotCode { at: u64, path: PathBuf },
     /// A program cannot be built or run.
     Run { why: String },
+    /// The folders of control sockets cannot be used.
+    Sockets(ControlError),
+    /// No program that was asked for has a control socket, or several have.
+    NoSocket {
+        asked: Option<String>,
+        there: Vec<Socket>,
+    },
+    /// The program does not answer, or not in a way that is understood.
+    Talk { path: PathBuf, source: io::Error },
+    /// Lines cannot be read from the terminal.
+    Terminal { why: String },
     /// Nothing can be written to stdout.
     Output { source: io::Error },
 }
@@ -87,9 +99,44 @@ impl fmt::Display for Error {
                 f.write_str("; give the address that the file states, without the load address")
             }
             Self::Run { why } => f.write_str(why),
+            Self::Sockets(error) => fmt::Display::fmt(error, f),
+            Self::NoSocket { asked, there } => no_socket(f, asked.as_deref(), there),
+            Self::Talk { path, source } => {
+                write!(f, "cannot talk to {}: {source}", path.display())
+            }
+            Self::Terminal { why } => write!(f, "cannot read from the terminal: {why}"),
             Self::Output { source } => write!(f, "cannot write to stdout: {source}"),
         }
     }
+}
+
+fn no_socket(f: &mut fmt::Formatter<'_>, asked: Option<&str>, there: &[Socket]) -> fmt::Result {
+    match asked {
+        Some(asked) if there.iter().any(|s| s.name == asked) => {
+            write!(
+                f,
+                "several programs are called {asked}; give the number of one:"
+            )?;
+        }
+        Some(asked) if there.is_empty() => {
+            return write!(
+                f,
+                "no program {asked} has a control socket, nor has any other; it must call \
+                 midair::control::serve()"
+            );
+        }
+        Some(asked) => write!(f, "no program {asked} has a control socket; there is:")?,
+        None if there.is_empty() => {
+            return f.write_str(
+                "no program has a control socket; it must call midair::control::serve()",
+            );
+        }
+        None => f.write_str("several programs have a control socket; name one:")?,
+    }
+    for socket in there {
+        write!(f, "\n  {} {}", socket.pid, socket.name)?;
+    }
+    Ok(())
 }
 
 fn list(f: &mut fmt::Formatter<'_>, candidates: &[FileSymbol]) -> fmt::Result {
@@ -111,6 +158,8 @@ impl std::error::Error for Error {
             Self::Image(error) => error.source(),
             Self::Modules { source, .. } => Some(source),
             Self::Symbol(error) => error.source(),
+            Self::Sockets(error) => error.source(),
+            Self::Talk { source, .. } => Some(source),
             Self::Output { source } => Some(source),
             _ => None,
         }

@@ -1,13 +1,16 @@
-//! `cargo midair`: hot reload; symbols, inspection and coverage of native code.
+//! `cargo midair`: hot reload; symbols, inspection and coverage of native code; a line to
+//! programs that run.
 //!
-//! `run` builds and runs a program and makes edits live in it. Three commands
-//! look at files and processes; none of these changes anything.
+//! `run` builds and runs a program and makes edits live in it. `symbols`, `inspect` and
+//! `coverage` look at files and processes; none of them changes anything. `attach` and
+//! `repl` talk to a program that has opened its control socket.
 //! What a command finds goes to stdout, as text or JSON; errors and progress
 //! go to stderr. The exit code is 0, or 1 if there is no good answer, or 2 for
 //! a command line that makes no sense.
 
 mod args;
 mod climb;
+mod control;
 mod coverage;
 mod error;
 mod gates;
@@ -32,6 +35,8 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
         Command::Coverage(args) => coverage::run(args),
         Command::Run(args) => run::run(args),
+        Command::Attach(args) => control::attach(args),
+        Command::Repl(args) => control::repl(args),
     };
     match done {
         Ok(code) => code,

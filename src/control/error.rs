@@ -5,7 +5,6 @@ use std::io;
 use std::path::PathBuf;
 
 /// Why the control socket was not opened or not found.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum ControlError {
     /// midair was built without debug assertions and without its feature `control`.
@@ -38,6 +37,13 @@ pub enum ControlError {
         /// What it said.
         source: io::Error,
     },
+}
+
+/// As `Display`: it is what a `main` that returns the error shows.
+impl fmt::Debug for ControlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for ControlError {

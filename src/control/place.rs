@@ -7,14 +7,19 @@
 //! names that begin with `shop-4711.`.
 
 use super::ControlError;
-use std::fs::{DirBuilder, File, Metadata};
+#[cfg(any(debug_assertions, feature = "control"))]
+use std::fs::DirBuilder;
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+#[cfg(any(debug_assertions, feature = "control"))]
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 const SOCKET: &str = "sock";
 /// Longer names of programs are cut: the kernel takes 107 bytes for the whole path.
+#[cfg(any(debug_assertions, feature = "control"))]
 const LONGEST_NAME: usize = 40;
 
 /// A control socket in this user's folders.

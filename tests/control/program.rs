@@ -78,10 +78,6 @@ impl Program {
         }
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The next line on stderr.
     pub(crate) fn error(&self) -> String {
         self.errors.recv_timeout(LONG).unwrap()

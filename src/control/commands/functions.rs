@@ -2,7 +2,7 @@
 
 use super::{Answer, Words, types, usage};
 use crate::control::socket::json::Json;
-use crate::symbols::{Symbol, debug};
+use crate::symbols::{Symbol, SymbolError, debug};
 use std::fmt::Write as _;
 
 /// So many functions are listed.
@@ -39,11 +39,32 @@ fn of_symbol(symbol: &Symbol) -> Json {
     ])
 }
 
+/// The function called `name`: as `midair::symbol` finds it, else the only one whose
+/// path ends with it.
+pub(super) fn find(name: &str) -> Result<Symbol, String> {
+    let error = match crate::symbol(name) {
+        Ok(symbol) => return Ok(symbol),
+        Err(error @ SymbolError::NotFound { .. }) => error,
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut ends = crate::symbols(&format!("*::{name}")).unwrap_or_default();
+    match (ends.pop(), ends.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (None, _) => Err(error.to_string()),
+        (Some(last), false) => {
+            ends.push(last);
+            let query = name.to_owned();
+            let candidates = ends;
+            Err(SymbolError::Ambiguous { query, candidates }.to_string())
+        }
+    }
+}
+
 pub(super) fn inspect(words: &Words) -> Result<Answer, String> {
     let (Some(name), 2) = (words.get(1), words.len()) else {
         return Err(usage(words));
     };
-    let symbol = crate::symbol(name).map_err(|e| e.to_string())?;
+    let symbol = find(name)?;
     let at = symbol.address.addr();
     let mut text = format!("{symbol}\n");
     let kind = types::of(at);

@@ -24,7 +24,6 @@ pub(super) fn patch(words: &Words) -> Result<Answer, String> {
     if !is_checked {
         rest.remove(0);
     }
-    let find = |name: &str| crate::symbol(name).map_err(|e| e.to_string());
     let (target, replacement, file) = match rest.as_slice() {
         [a, "from", file, as_b @ ..] => {
             let name = match as_b {
@@ -32,11 +31,11 @@ pub(super) fn patch(words: &Words) -> Result<Answer, String> {
                 ["as", b] => b,
                 _ => return Err(usage(words)),
             };
-            let target = find(a)?;
+            let target = functions::find(a)?;
             let replacement = library::function(Path::new(file), name)?;
             (target, replacement, Some(*file))
         }
-        [a, b] => (find(a)?, find(b)?, None),
+        [a, b] => (functions::find(a)?, functions::find(b)?, None),
         _ => return Err(usage(words)),
     };
     let (at, to) = (target.address.addr(), replacement.address.addr());
@@ -106,7 +105,7 @@ pub(super) fn unpatch(words: &Words) -> Result<Answer, String> {
         let n = match n {
             Some(n) => n,
             None => {
-                let symbol = crate::symbol(name).map_err(|e| e.to_string())?;
+                let symbol = functions::find(name)?;
                 let n = made.iter().position(|m| m.patch.target() == symbol.address);
                 n.ok_or_else(|| {
                     format!(

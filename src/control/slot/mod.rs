@@ -330,7 +330,6 @@ pub struct Restarted {
 }
 
 /// Why a component was not started or stopped.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum SlotError {
     /// It runs already.
@@ -364,6 +363,13 @@ pub enum SlotError {
         /// What it says.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+/// As `Display`: it is what a `main` that returns the error shows.
+impl fmt::Debug for SlotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for SlotError {

@@ -46,7 +46,7 @@ pub(super) fn open(options: &Options) -> Result<Served, ControlError> {
     }
     let folder = place::folder()?;
     own_files::sweep(&folder)?;
-    let path = own_files::path(&folder, &place::socket_name(&place::stem()));
+    let path = folder.join(place::socket_name(&place::stem()));
     let listener = bind::bind(&path)?;
     own_files::remove_at_exit(&path);
     let named = path.clone();
@@ -188,3 +188,6 @@ impl Drop for Counted {
 fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     quiet::spawn(name, work)
 }
+
+#[cfg(test)]
+mod fuzz;

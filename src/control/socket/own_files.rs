@@ -11,10 +11,6 @@ use std::sync::{Mutex, Once, PoisonError};
 static FILES: Mutex<Vec<(u32, PathBuf)>> = Mutex::new(Vec::new());
 static AT_EXIT: Once = Once::new();
 
-pub(super) fn path(folder: &Path, name: &str) -> PathBuf {
-    folder.join(name)
-}
-
 /// Removes the file when the process ends by itself. A signal that kills it leaves
 /// the file to [`sweep`].
 pub(in crate::control) fn remove_at_exit(path: &Path) {

@@ -1,0 +1,104 @@
+//! `repl`: lines with history and completion, by rustyline.
+//!
+//! Completion asks the program, over a connection of its own. The history is that of
+//! all programs, in `$XDG_STATE_HOME/midair/history` or
+//! `~/.local/state/midair/history`.
+
+use super::attach::with_end;
+use super::choose::choose;
+use super::talk::Connection;
+use crate::args::Repl;
+use crate::error::Error;
+use crate::output;
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::history::DefaultHistory;
+use rustyline::{CompletionType, Config, Context, Editor, Helper, Highlighter, Hinter, Validator};
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Knows how a line could go on.
+#[derive(Helper, Highlighter, Hinter, Validator)]
+struct Asks(RefCell<Connection>);
+
+impl Completer for Asks {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        at: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        let before = &line[..at];
+        let word = before
+            .rfind(char::is_whitespace)
+            .map_or(0, |space| space + 1);
+        let request = ["complete", before].map(str::to_owned);
+        // A program that is gone is noticed by the next line; there is no way to say
+        // so here.
+        let said = self.0.borrow_mut().words(&request);
+        let found = match said {
+            Ok(Ok(said)) => serde_json::from_value(said.data).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        Ok((word, found))
+    }
+}
+
+pub(crate) fn run(args: &Repl) -> Result<ExitCode, Error> {
+    let terminal = |error: ReadlineError| Error::Terminal {
+        why: error.to_string(),
+    };
+    let socket = choose(args.program.as_deref())?;
+    let mut connection = Connection::open(&socket)?;
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        .auto_add_history(true)
+        .build();
+    let mut editor: Editor<Asks, DefaultHistory> = Editor::with_config(config).map_err(terminal)?;
+    editor.set_helper(Some(Asks(RefCell::new(Connection::open(&socket)?))));
+    let history = history();
+    if let Some(history) = history.as_ref().filter(|history| history.exists()) {
+        editor.load_history(history).map_err(terminal)?;
+    }
+    let prompt = format!("{}> ", socket.name);
+    loop {
+        let line = match editor.readline(&prompt) {
+            Ok(line) => line,
+            Err(ReadlineError::Interrupted) => continue,
+            Err(ReadlineError::Eof) => break,
+            Err(error) => return Err(terminal(error)),
+        };
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        match connection.line(line)? {
+            Ok(said) => output::print(&with_end(said.text))?,
+            Err(why) => output::print(&format!(
+                "{}: {why}\n",
+                output::styled(output::BAD, "error")
+            ))?,
+        }
+    }
+    if let Some(history) = history {
+        if let Some(folder) = history.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| terminal(e.into()))?;
+        }
+        editor.save_history(&history).map_err(terminal)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the history is; nowhere for a user without a home.
+fn history() -> Option<PathBuf> {
+    let absolute = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|p| p.is_absolute())
+    };
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    Some(state?.join("midair/history"))
+}
