@@ -192,15 +192,15 @@ fn unwinding_from_a_timer_that_interrupts_gates_and_copies_does_not_crash() {
         black_box(black_box(a).wrapping_mul(black_box(b) | 1))
     }
     type Pair = fn(u64, u64) -> u64;
+    // Emulated, a backtrace takes longer than that.
+    let is_slow = cfg!(target_arch = "aarch64");
+    let interval = libc::timeval {
+        tv_sec: 0,
+        tv_usec: if is_slow { 5_000 } else { 300 },
+    };
     let mut often = libc::itimerval {
-        it_interval: libc::timeval {
-            tv_sec: 0,
-            tv_usec: 300,
-        },
-        it_value: libc::timeval {
-            tv_sec: 0,
-            tv_usec: 300,
-        },
+        it_interval: interval,
+        it_value: interval,
     };
     // SAFETY: the handler counts and unwinds; the timer's numbers are sound.
     unsafe {

@@ -18,9 +18,12 @@ const UNDEFINED: u8 = 0x07;
 pub(crate) struct Rules(Vec<u8>);
 
 impl Rules {
-    /// The caller is not known.
-    pub(crate) fn unknown(return_address: u8) -> Self {
-        Self([UNDEFINED, return_address].to_vec())
+    /// The caller is not known. Of a CFA something has to be said all the same:
+    /// libgcc ends the program where there is none.
+    pub(crate) fn unknown(stack_pointer: u8, return_address: u8) -> Self {
+        let mut rules = Self::at(stack_pointer, 0);
+        rules.0.extend([UNDEFINED, return_address]);
+        rules
     }
 
     /// The CFA is `offset` bytes above `base`.

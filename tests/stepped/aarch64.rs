@@ -21,6 +21,9 @@ pub(crate) const EXAMPLE: &str = "shape_bti_frame";
 pub(crate) const DISPATCHER: &str = "midair::patch::arrival::aarch64::dispatch";
 pub(crate) const CHOOSER: &str = "midair::patch::choosing::aarch64::dispatch";
 
+/// `add x0, x0, x1; ret`
+pub(crate) const ADDS: [u8; 8] = [0x00, 0x00, 0x01, 0x8b, 0xc0, 0x03, 0x5f, 0xd6];
+
 /// Where nothing is stopped at: data may stand there.
 pub(crate) const NOT_STOPPED: &[&str] = &["rest"];
 
@@ -63,6 +66,10 @@ pub(crate) extern "C" fn step(_: i32, _: *mut libc::siginfo_t, context: *mut c_v
     let registers = unsafe { &(*context.cast::<libc::ucontext_t>()).uc_mcontext };
     let pc = registers.pc as usize;
     let Some((_, word)) = STOPS.iter().find(|s| s.0.load(Ordering::Relaxed) == pc) else {
+        eprintln!("stopped at {pc:#x}, where nothing was written");
+        for (name, start, len) in &PLACES {
+            eprintln!("{name}: {start:x?}, {len:?} bytes");
+        }
         std::process::abort();
     };
     if STEPPING.load(Ordering::Relaxed) {

@@ -18,6 +18,9 @@ pub(crate) const EXAMPLE: &str = "shape_push_all";
 pub(crate) const DISPATCHER: &str = "midair::patch::arrival::x86_64::dispatch";
 pub(crate) const CHOOSER: &str = "midair::patch::choosing::x86_64::dispatch";
 
+/// `lea rax, [rdi+rsi]; nop; nop; ret`
+pub(crate) const ADDS: [u8; 7] = [0x48, 0x8d, 0x04, 0x37, 0x90, 0x90, 0xc3];
+
 /// Where nothing is stopped at.
 pub(crate) const NOT_STOPPED: &[&str] = &[];
 

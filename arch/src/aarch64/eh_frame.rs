@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 /// No [`section`] has more bytes.
 pub const MOST: usize = 160;
 
+const SP: u8 = 31;
+
 /// The return address is signed from here on (DWARF for AArch64, 4.4.2).
 const NEGATE_RA_STATE: u8 = 0x2d;
 
@@ -19,10 +21,10 @@ pub fn section(at: u64, start: u64, len: u64, state: FrameState) -> Vec<u8> {
 
 fn rules(state: FrameState) -> Rules {
     let Some((base, offset)) = state.cfa() else {
-        return Rules::unknown(RETURN as u8);
+        return Rules::unknown(SP, RETURN as u8);
     };
     let base = match base {
-        FrameBase::Sp => 31,
+        FrameBase::Sp => SP,
         FrameBase::X29 => 29,
     };
     let mut rules = Rules::at(base, offset);

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 pub const MOST: usize = 96;
 
 const RIP: u8 = 16;
+const RSP: u8 = 7;
 
 /// A header and a section `.eh_frame`, to stand at `at`, by which the frame is
 /// found in this state at each of the `len` bytes of code at `start`. Where it is
@@ -18,10 +19,10 @@ pub fn section(at: u64, start: u64, len: u64, state: FrameState) -> Vec<u8> {
 
 fn rules(state: FrameState) -> Rules {
     let Some((base, offset)) = state.cfa() else {
-        return Rules::unknown(RIP);
+        return Rules::unknown(RSP, RIP);
     };
     let base = match base {
-        FrameBase::Rsp => 7,
+        FrameBase::Rsp => RSP,
         FrameBase::Rbp => 6,
         FrameBase::R10 => 10,
     };

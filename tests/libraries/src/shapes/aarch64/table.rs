@@ -51,7 +51,11 @@ pub const SHAPES: &[Shape] = &[
     ),
     shape("shape_pacibsp", add, "the same with the other key"),
     shape("shape_sub_sp", add, "the stack pointer is lowered first"),
-    shape("shape_saves_others", add, "a frame without a return address"),
+    shape(
+        "shape_saves_others",
+        add,
+        "a frame without a return address",
+    ),
     shape("shape_adrp", constant, "`adrp` first"),
     shape("shape_adr", constant, "`adr` first"),
     shape("shape_ldr_literal", constant, "`ldr x` of a literal"),
