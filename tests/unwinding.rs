@@ -153,8 +153,6 @@ fn backtraces_in_a_replacement_and_in_the_original_that_it_calls_name_everybody(
 }
 
 /// What a profiler does: unwinds whatever a timer interrupts.
-// On aarch64 unwinders are told nothing of gates and copies (memory/frames).
-#[cfg(target_arch = "x86_64")]
 #[test]
 fn unwinding_from_a_timer_that_interrupts_gates_and_copies_does_not_crash() {
     use std::ffi::c_void;
@@ -177,8 +175,11 @@ fn unwinding_from_a_timer_that_interrupts_gates_and_copies_does_not_crash() {
         TICKS.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the kernel passes a ucontext_t; the unwinder takes no lock.
         unsafe {
-            let registers = &(*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs;
-            let pc = registers[libc::REG_RIP as usize] as usize;
+            let registers = &(*context.cast::<libc::ucontext_t>()).uc_mcontext;
+            #[cfg(target_arch = "x86_64")]
+            let pc = registers.gregs[libc::REG_RIP as usize] as usize;
+            #[cfg(target_arch = "aarch64")]
+            let pc = registers.pc as usize;
             let near = |at: &AtomicUsize| pc.wrapping_sub(at.load(Ordering::Relaxed)) < 64;
             if PIECES.iter().any(near) {
                 INSIDE.fetch_add(1, Ordering::Relaxed);
@@ -191,15 +192,15 @@ fn unwinding_from_a_timer_that_interrupts_gates_and_copies_does_not_crash() {
         black_box(black_box(a).wrapping_mul(black_box(b) | 1))
     }
     type Pair = fn(u64, u64) -> u64;
+    // Emulated, a backtrace takes longer than that.
+    let is_slow = cfg!(target_arch = "aarch64");
+    let interval = libc::timeval {
+        tv_sec: 0,
+        tv_usec: if is_slow { 5_000 } else { 300 },
+    };
     let mut often = libc::itimerval {
-        it_interval: libc::timeval {
-            tv_sec: 0,
-            tv_usec: 300,
-        },
-        it_value: libc::timeval {
-            tv_sec: 0,
-            tv_usec: 300,
-        },
+        it_interval: interval,
+        it_value: interval,
     };
     // SAFETY: the handler counts and unwinds; the timer's numbers are sound.
     unsafe {

@@ -16,6 +16,7 @@ extern crate alloc;
 
 pub mod aarch64;
 mod address;
+mod call_frames;
 mod function;
 mod line;
 mod refusal;

@@ -1,4 +1,4 @@
-//! What relocation makes, on whatever machine.
+//! What every machine's relocation makes, for who shows it.
 
 use crate::TargetAddress;
 use alloc::vec::Vec;

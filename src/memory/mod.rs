@@ -22,6 +22,5 @@ pub(crate) mod own_file;
 #[cfg(target_arch = "aarch64")]
 mod probe;
 pub(crate) mod process;
-#[cfg(target_arch = "x86_64")]
 pub(crate) mod unwinder;
 pub(crate) mod write;

@@ -17,6 +17,7 @@
 //! told, and a backtrace that begins in the arena's code ends there.
 
 use super::layout::page_size;
+use crate::machine::eh_frame::MOST;
 use region::Protection;
 use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
@@ -30,22 +31,22 @@ const LEFT: usize = 1;
 
 /// The known pages, hashed; zero is a place that was never used.
 static KEYS: [AtomicUsize; PAGES] = [const { AtomicUsize::new(0) }; PAGES];
-/// For each of them where its `.eh_frame_hdr` is.
-static HEADERS: [AtomicUsize; PAGES] = [const { AtomicUsize::new(0) }; PAGES];
+/// For each of them where the numbers of its bytes are; zero if all are 0.
+static NUMBERS: [AtomicUsize; PAGES] = [const { AtomicUsize::new(0) }; PAGES];
+/// For each of them where the sections are that the numbers count.
+static SECTIONS: [AtomicUsize; PAGES] = [const { AtomicUsize::new(0) }; PAGES];
 
 /// What the unwinder called before.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// Bytes of what stands before a section `.eh_frame`.
-pub(super) const HEADER: usize = 16;
-
-/// The `.eh_frame_hdr` for a section at `section`: version 1, an absolute
-/// pointer to it, no table.
-pub(super) fn header(section: usize) -> [u8; HEADER] {
-    let mut bytes = [0; HEADER];
-    bytes[..4].copy_from_slice(&[1, 0, 0xff, 0xff]);
-    bytes[4..12].copy_from_slice(&section.to_le_bytes());
-    bytes
+/// Where is written what is known of code.
+#[derive(Clone, Copy)]
+pub(crate) struct Told {
+    /// A byte for each byte of code: which of the sections is about it. It is the
+    /// first one of all of them if there is none.
+    pub(crate) numbers: Option<usize>,
+    /// The sections `.eh_frame_hdr`, each [`MOST`] bytes behind the one before it.
+    pub(crate) sections: usize,
 }
 
 fn places(page: usize) -> impl Iterator<Item = usize> {
@@ -54,12 +55,14 @@ fn places(page: usize) -> impl Iterator<Item = usize> {
 }
 
 /// Makes `code`, whole pages, known. Not called by two threads at once.
-pub(crate) fn announce(code: Range<usize>, header: usize) {
+pub(crate) fn announce(code: Range<usize>, told: Told) {
     lead_here();
-    for page in code.step_by(page_size()) {
+    for page in code.clone().step_by(page_size()) {
         let mut free = places(page).filter(|&n| KEYS[n].load(Ordering::Relaxed) <= LEFT);
         if let Some(n) = free.next() {
-            HEADERS[n].store(header, Ordering::Relaxed);
+            let numbers = told.numbers.map_or(0, |at| at + (page - code.start));
+            NUMBERS[n].store(numbers, Ordering::Relaxed);
+            SECTIONS[n].store(told.sections, Ordering::Relaxed);
             KEYS[n].store(page, Ordering::Release);
         }
     }
@@ -102,12 +105,18 @@ type FindObject = unsafe extern "C" fn(*const c_void, *mut Found) -> c_int;
 unsafe extern "C" fn find_object(pc: *const c_void, found: *mut Found) -> c_int {
     let page = pc as usize & !(page_size() - 1);
     if let Some(n) = place_of(page) {
+        let number = match NUMBERS[n].load(Ordering::Relaxed) {
+            0 => 0,
+            // SAFETY: they are there as long as the page is known, which is as
+            // long as somebody may be in it.
+            numbers => unsafe { *((numbers + (pc as usize - page)) as *const u8) },
+        };
         let answer = Found {
             flags: 0,
             start: page,
             end: page + page_size(),
             link_map: 0,
-            eh_frame: HEADERS[n].load(Ordering::Relaxed),
+            eh_frame: SECTIONS[n].load(Ordering::Relaxed) + usize::from(number) * MOST,
             reserved: [0; 7],
         };
         // SAFETY: the caller's room for the answer.
@@ -181,7 +190,12 @@ const STRINGS: usize = 5;
 const SYMBOLS: usize = 6;
 const RELOCATIONS: (usize, usize) = (7, 8);
 const JUMP_RELOCATIONS: (usize, usize) = (23, 2);
-const KINDS: [usize; 2] = [6, 7]; // GLOB_DAT, JUMP_SLOT
+/// GLOB_DAT, JUMP_SLOT.
+#[cfg(target_arch = "x86_64")]
+const KINDS: [usize; 2] = [6, 7];
+/// GLOB_DAT, JUMP_SLOT.
+#[cfg(target_arch = "aarch64")]
+const KINDS: [usize; 2] = [1025, 1026];
 const SYMBOL: usize = 24;
 
 /// Finds the pointer to `_dl_find_object` of libgcc: of the object that has

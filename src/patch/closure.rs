@@ -311,7 +311,7 @@ fn context_of<F: FnPtr, C: Closure<F>>(
     let counts_at = std::ptr::from_ref(context.calls) as usize;
     let context = std::ptr::from_ref(context) as usize;
     let code = stub::code(at, counts_at, context).ok_or_else(out_of_reach)?;
-    registry().write_code(at, code)?;
+    registry().write_code(at, code, stub::FRAMES)?;
     Ok((at as *const (), keeper))
 }
 

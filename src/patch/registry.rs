@@ -16,7 +16,8 @@ use super::site::{Layer, Site};
 use super::sites::{Fibonacci, Sites};
 use super::staged::Store;
 use crate::Error;
-use crate::machine::{Rung, frame};
+use crate::machine::Rung;
+use crate::machine::frame::Frames;
 use crate::memory::arena::Arena;
 use crate::symbols::{Module, module_at};
 use crate::threads::blocked;
@@ -170,9 +171,14 @@ impl Registry {
         Ok((LayerId { target, id }, original))
     }
 
-    /// Writes `code` to the arena. It leaves the stack as it is after a call.
-    pub(super) fn write_code(&mut self, at: usize, code: Vec<u8>) -> Result<(), Error> {
-        self.store.stage(at, code, frame::CALLED);
+    /// Writes `code` to the arena.
+    pub(super) fn write_code(
+        &mut self,
+        at: usize,
+        code: Vec<u8>,
+        frames: Frames<'_>,
+    ) -> Result<(), Error> {
+        self.store.stage(at, code, frames);
         self.store
             .write(&Alone::new(count::alone))
             .map_err(|source| Error::Write { source, also: None })

@@ -23,6 +23,7 @@ pub(crate) use machine::thread_pointer;
 
 use super::registry::registry;
 use crate::Error;
+use crate::machine::frame::CALLED;
 use crate::memory::arena::Lifetime;
 
 /// The code.
@@ -48,7 +49,7 @@ impl Selector {
         let at = arena
             .code_if_possible_near(Lifetime::Kept, target, code.len())
             .map_err(|source| Error::Memory { target, source })?;
-        registry.write_code(at, code)?;
+        registry.write_code(at, code, CALLED)?;
         Ok(Self { at })
     }
 

@@ -23,10 +23,9 @@ use super::original::{Originals, Stub};
 use super::per_machine::pad;
 use super::plan::{Plan, Prepared};
 use super::staged::Store;
-use crate::machine::frame::{self, FrameState};
+use crate::machine::frame::FrameState;
 use crate::machine::{Rung, jumps};
 use crate::memory::arena::Slot;
-#[cfg(target_arch = "x86_64")]
 use crate::symbols::frame_states;
 use crate::threads::count::Alone;
 use crate::threads::{own_memory, trap};
@@ -111,16 +110,9 @@ impl Site {
         self.prepared.slot.store(copy, Ordering::Release);
     }
 
-    /// Nothing is told about it.
-    #[cfg(target_arch = "aarch64")]
-    fn frames(&self) -> Vec<(u32, FrameState)> {
-        vec![(0, FrameState::UNKNOWN)]
-    }
-
     /// How the frame is to be found at each byte of the copy: as the function's
     /// file says for the displaced instructions. At the entry it is that of any
     /// function that was called.
-    #[cfg(target_arch = "x86_64")]
     fn frames(&self) -> Vec<(u32, FrameState)> {
         let copied = &self.prepared.copied;
         let resume = self.rung().resume();
@@ -142,7 +134,7 @@ impl Site {
         if self.prepared.gate_has_unit() {
             pad(&mut code);
         }
-        store.stage(self.prepared.gate, code, frame::CALLED);
+        store.stage(self.prepared.gate, code, self.rung().gate_frames());
     }
 
     /// The copy is written: what was handed out as the original leads to it.

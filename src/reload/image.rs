@@ -13,7 +13,7 @@
 use super::area::Area;
 use crate::memory::layout::page_size;
 #[cfg(target_arch = "x86_64")]
-use crate::memory::unwinder;
+use crate::memory::unwinder::{self, Told};
 use crate::memory::write::Writer;
 use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_GNU_EH_FRAME, PT_LOAD};
 use goblin::elf64::{header::Header, program_header::ProgramHeader};
@@ -198,7 +198,11 @@ fn by_hand(file: &[u8], at: usize, len: usize) -> io::Result<()> {
     if let (Some(frames), Some(code)) = (frames, code) {
         let start = code.p_vaddr as usize & !(page_size() - 1);
         let end = ((code.p_vaddr + code.p_memsz) as usize).next_multiple_of(page_size());
-        unwinder::announce(start..end, frames.p_vaddr as usize);
+        let told = Told {
+            numbers: None,
+            sections: frames.p_vaddr as usize,
+        };
+        unwinder::announce(start..end, told);
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (frames, code);

@@ -3,14 +3,25 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+#[cfg(target_arch = "aarch64")]
+use gimli::AArch64;
 use gimli::{CfaRule, Register, RegisterRule, UnwindContext, UnwindTableRow};
-use midair_arch::x86_64::frame::{CALLEE_SAVED, FrameBase, FrameState};
 
 use super::call_frames::{OnStack, Tables};
 use super::module::Module;
+use crate::machine::frame::{CALLEE_SAVED, FrameBase, FrameState};
+use crate::threads::machine;
 
-/// Where the DWARF of x86-64 has the return address.
+/// Where the DWARF of x86-64 has the return address, and its vector registers.
+#[cfg(target_arch = "x86_64")]
 const RETURN_ADDRESS: Register = Register(16);
+#[cfg(target_arch = "x86_64")]
+const FIRST_VECTOR: u16 = 17;
+/// Where that of aarch64 has them: x30, and v0.
+#[cfg(target_arch = "aarch64")]
+const RETURN_ADDRESS: Register = Register(30);
+#[cfg(target_arch = "aarch64")]
+const FIRST_VECTOR: u16 = 64;
 
 /// How the frame is to be found at the instructions in `code`, which is the
 /// module's. Parts about which the file says nothing are left out.
@@ -64,18 +75,25 @@ fn state(row: &UnwindTableRow<usize, OnStack>) -> Option<FrameState> {
         return None;
     };
     let mut state = FrameState::at(FrameBase::of(register.0)?, *offset)?;
-    let mut returns = false;
     for (register, rule) in row.registers() {
-        match (*register, rule) {
-            (RETURN_ADDRESS, RegisterRule::Offset(-8)) => returns = true,
-            (_, RegisterRule::SameValue) => {}
+        state = match (*register, rule) {
+            (_, RegisterRule::SameValue) => state,
+            #[cfg(target_arch = "x86_64")]
+            (RETURN_ADDRESS, RegisterRule::Offset(-8)) => state,
+            #[cfg(target_arch = "aarch64")]
+            (AArch64::RA_SIGN_STATE, RegisterRule::Constant(signed)) => state.signed(*signed != 0),
             (Register(number), RegisterRule::Offset(offset)) if CALLEE_SAVED.contains(&number) => {
-                state = state.with_saved(number, offset.checked_neg()?)?;
+                state.with_saved(number, offset.checked_neg()?)?
             }
             // Vector registers lead nowhere.
-            (Register(17..), _) => {}
+            (Register(FIRST_VECTOR..), _) => state,
             _ => return None,
-        }
+        };
     }
-    returns.then_some(state)
+    match row.register(RETURN_ADDRESS) {
+        Some(RegisterRule::Offset(_)) => Some(state),
+        // It is where the call has put it.
+        None | Some(RegisterRule::SameValue) => machine::RETURN_IN_REGISTER.then_some(state),
+        _ => None,
+    }
 }

@@ -20,7 +20,6 @@ mod entered;
 mod error;
 mod extents;
 mod fields;
-#[cfg(target_arch = "x86_64")]
 mod frame_states;
 mod glob;
 mod headers;
@@ -49,7 +48,6 @@ pub use address::{FileAddress, Slide};
 pub(crate) use call_frames::CallFrameTables;
 pub use error::{ImageError, ModuleError, SymbolError};
 pub use extents::{Extent, ExtentSource, FunctionTable};
-#[cfg(target_arch = "x86_64")]
 pub(crate) use frame_states::frame_states;
 pub use image::{Image, Machine};
 pub(crate) use module::{ListGuard, lock_list};

@@ -101,6 +101,7 @@ const BL: u32 = 0x9400_0000;
 pub(crate) const NOP: u32 = 0xd503_201f;
 pub(crate) const PACIASP: u32 = 0xd503_233f;
 pub(crate) const PACIBSP: u32 = 0xd503_237f;
+pub(crate) const AUTIASP: u32 = 0xd503_23bf;
 /// `pacm`: makes the `paciasp` behind it sign with its address.
 const PACM: u32 = 0xd503_24ff;
 
@@ -112,7 +113,7 @@ pub(crate) fn is_bti(word: u32) -> bool {
 /// What undoes `word`, if that signs the return address and is a landing pad.
 pub(crate) fn undoes_signing(word: u32) -> Option<u32> {
     match word {
-        PACIASP => Some(0xd503_23bf),
+        PACIASP => Some(AUTIASP),
         PACIBSP => Some(0xd503_23ff),
         _ => None,
     }

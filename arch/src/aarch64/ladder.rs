@@ -6,7 +6,8 @@
 //! in reach of a `b`, and have no traps inside: whoever writes them sees to it
 //! that no thread is there.
 
-use super::decode::Kind;
+use super::decode::{AUTIASP, Kind};
+use super::frame::{self, Frames};
 use super::registers::Scratch;
 use super::{Analysis, BREAKPOINT, Displaced, JUMP, is_exchangeable, jumps, relocate};
 use crate::{CopyAddress, Reason, Refusal, Strategy, Surroundings, TargetAddress};
@@ -105,6 +106,15 @@ impl Rung {
     /// The gate at `at`, through the pointer at `slot`.
     pub fn gate(&self, at: CopyAddress, slot: u64) -> Option<[u8; jumps::GATE]> {
         jumps::gate(at, slot, self.scratch, self.undo)
+    }
+
+    /// The frames of the gate.
+    pub fn gate_frames(&self) -> Frames<'static> {
+        match self.undo {
+            None => frame::CALLED,
+            Some(AUTIASP) => frame::SIGNED,
+            Some(_) => frame::SIGNED_WITH_B,
+        }
     }
 
     /// A stub at `at`, through the pointer at `slot`: what a replacement calls

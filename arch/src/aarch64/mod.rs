@@ -34,6 +34,7 @@ mod cache;
 pub mod choice;
 mod decode;
 mod displaced;
+pub mod eh_frame;
 pub mod frame;
 mod function;
 pub mod jumps;
@@ -44,7 +45,7 @@ mod relocate;
 mod tables;
 mod text;
 
-pub use crate::{Function, Line, Relocated, Strategy};
+pub use crate::{Function, Line, Strategy};
 pub use branches::near_branches;
 pub use cache::{Maintenance, maintenance};
 pub use decode::is_exchangeable;
@@ -53,7 +54,7 @@ pub use function::Analysis;
 pub use ladder::{LADDER, Rung};
 pub use pure::is_pure;
 pub use registers::Scratch;
-pub use relocate::{MOST_COPY, relocate};
+pub use relocate::{MOST_COPY, Relocated, relocate};
 pub use text::disassemble;
 
 /// Bytes of an instruction.

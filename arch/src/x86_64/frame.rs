@@ -1,4 +1,4 @@
-//! How the frame at an instruction leads to its caller, in eight bytes.
+//! How the frame at an instruction leads to its caller.
 //!
 //! Code that midair makes runs in the frame of a function that is not its own.
 //! A [`FrameState`] says for one instruction where that frame begins and which
@@ -36,7 +36,7 @@ impl FrameBase {
 pub const CALLEE_SAVED: [u16; 6] = [3, 6, 12, 13, 14, 15];
 
 /// Of the 16 bits of the first field, those that count words.
-pub(super) const OFFSET_BITS: u32 = 14;
+const OFFSET_BITS: u32 = 14;
 
 /// How a frame leads to its caller. The return address is the word below the
 /// CFA, and the caller's stack pointer is the CFA.
@@ -138,13 +138,6 @@ impl FrameState {
             FrameBase::Rbp | FrameBase::R10 => None,
         }
         .unwrap_or(Self::UNKNOWN)
-    }
-
-    /// As [`super::eh_frame`] reads it.
-    pub fn to_bits(self) -> u64 {
-        let [low, high] = self.cfa.to_le_bytes();
-        let [a, b, c, d, e, f] = self.saved;
-        u64::from_le_bytes([low, high, a, b, c, d, e, f])
     }
 }
 

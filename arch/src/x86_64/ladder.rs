@@ -6,6 +6,7 @@
 //! an address for it that fits.
 
 use super::decode::Displaced;
+use super::frame::{CALLED, Frames};
 use super::function::Analysis;
 use super::{INT3, JUMP, is_padding, jumps, padding, relocate};
 use crate::{CopyAddress, Reason, Refusal, Strategy, Surroundings, TargetAddress};
@@ -93,6 +94,11 @@ impl Rung {
     /// The gate at `at`, through the pointer at `slot`.
     pub fn gate(&self, at: CopyAddress, slot: u64) -> Option<[u8; jumps::GATE]> {
         jumps::gate(at, slot)
+    }
+
+    /// The frames of the gate.
+    pub fn gate_frames(&self) -> Frames<'static> {
+        CALLED
     }
 
     /// A stub at `at`, through the pointer at `slot`: what a replacement calls

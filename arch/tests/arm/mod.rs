@@ -1,8 +1,10 @@
 //! What the tests of aarch64 share: assembly beside its words.
 #![allow(dead_code)] // each test file uses its part
 
-use midair_arch::aarch64::{Analysis, Displaced, Function, LADDER, Rung, disassemble, relocate};
-use midair_arch::{CopyAddress, Gap, Refusal, Relocated, Strategy, Surroundings, TargetAddress};
+use midair_arch::aarch64::{
+    Analysis, Displaced, Function, LADDER, Relocated, Rung, disassemble, relocate,
+};
+use midair_arch::{CopyAddress, Gap, Refusal, Strategy, Surroundings, TargetAddress};
 use std::ops::Range;
 
 /// Where the functions of the tests are.

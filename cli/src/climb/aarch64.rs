@@ -3,7 +3,7 @@
 use super::{Chosen, Climbed, Ground};
 use midair::{Reason, Refusal};
 use midair_arch::aarch64::{self, Analysis, LADDER, Rung};
-use midair_arch::{CopyAddress, Function};
+use midair_arch::{CopyAddress, Function, Relocated};
 
 /// Half of what a `b` reaches.
 pub(super) const COPY_DISTANCE: u64 = 64 << 20;
@@ -40,7 +40,10 @@ fn place(analysis: &Analysis, rung: &Rung, copy: u64) -> Result<Chosen, Refusal>
         boundaries: rung.boundaries().collect(),
         displaced: rung.displaced.iter().map(|d| d.bytes.clone()).collect(),
         copy,
-        copied,
+        copied: Relocated {
+            bytes: copied.bytes,
+            map: copied.map,
+        },
         gate,
         jumps: vec![(rung.place.get(), entry)],
     })

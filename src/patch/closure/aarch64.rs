@@ -6,9 +6,18 @@
 //! the stack for as long as it takes to count.
 
 use crate::patch::arrival::dispatch;
+use midair_arch::aarch64::frame::{FrameState, Frames};
 
 /// Bytes of a stub.
 pub(in super::super) const STUB: usize = 80;
+
+/// The frames of a stub: behind its second instruction, and up to its seventh, two
+/// words are on the stack.
+pub(super) const FRAMES: Frames<'static> = &[
+    (0, FrameState::CALLED),
+    (8, FrameState::TWO_PUSHED),
+    (28, FrameState::CALLED),
+];
 
 /// The stub of a context at `at`.
 pub(super) fn code(_at: usize, counts_at: usize, context: usize) -> Option<Vec<u8>> {

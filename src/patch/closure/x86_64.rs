@@ -1,10 +1,14 @@
 //! x86-64: the stub of a closure.
 
 use crate::patch::arrival::dispatch;
+use midair_arch::x86_64::frame::{CALLED, Frames};
 use midair_arch::x86_64::jumps;
 
 /// Bytes of a stub.
 pub(in super::super) const STUB: usize = 32;
+
+/// The frames of a stub: it leaves the stack alone.
+pub(super) const FRAMES: Frames<'static> = CALLED;
 
 /// The stub of a context at `at`, if what it counts with is in reach: `lock inc
 /// [rip+calls]; mov r11, context; jmp [rip+0]; dispatch`.

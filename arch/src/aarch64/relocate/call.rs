@@ -11,8 +11,14 @@ const X30: u32 = 30;
 
 impl Emitter {
     pub(super) fn call_direct(&mut self, d: &Displaced, target: u64) -> Result<(), Reason> {
-        self.load_address(d.end(), X30);
+        self.link(d);
         self.jump(target, d.scratch())
+    }
+
+    /// Puts into x30 what the call would have put there.
+    fn link(&mut self, d: &Displaced) {
+        self.linked.push(4 * self.words.len() as u32 + 4);
+        self.load_address(d.end(), X30);
     }
 
     /// In memory without `PROT_BTI`, where copies are, a `br` is to a landing
@@ -32,7 +38,7 @@ impl Emitter {
                 branch = branch & !31 | scratch;
             }
         }
-        self.load_address(d.end(), X30);
+        self.link(d);
         self.put(branch);
         Ok(())
     }

@@ -17,14 +17,55 @@ mod operand;
 
 use super::Displaced;
 use super::decode::{B, FIELD_26, Field, Kind, Refused};
+use super::frame::FrameState;
 use super::jumps;
 use super::registers::Scratch;
-use crate::{CopyAddress, Reason, Refusal, Relocated, TargetAddress};
+use crate::{CopyAddress, Reason, Refusal, TargetAddress};
 use alloc::vec::Vec;
 
 /// No copy is longer than this many bytes: an exclusive sequence of 128 bytes
 /// in which every instruction takes the longest form, and the jump back.
 pub const MOST_COPY: usize = 1024;
+
+/// The relocated copy of displaced instructions.
+#[derive(Clone, Debug)]
+pub struct Relocated {
+    /// The code, ending with a jump back unless it cannot be reached.
+    pub bytes: Vec<u8>,
+    /// For each displaced instruction its address in the function and the
+    /// offset of its copy in `bytes`.
+    pub map: Vec<(TargetAddress, u32)>,
+    /// From these offsets on to the next instruction's copy x30 is no longer what
+    /// it is in the original before the instruction: a call puts its own there.
+    pub linked: Vec<u32>,
+    /// The offset behind the last instruction's copy: the jump back, if any.
+    pub end: u32,
+}
+
+impl Relocated {
+    /// How the frame is to be found at each byte of the copy. `original` says it
+    /// for an address in the original function, if no more than the
+    /// instructions before it have been executed. A copy moves the stack pointer
+    /// where its original does and nowhere else.
+    pub fn frames(
+        &self,
+        resume: TargetAddress,
+        mut original: impl FnMut(TargetAddress) -> FrameState,
+    ) -> Vec<(u32, FrameState)> {
+        let mut frames = Vec::with_capacity(self.map.len() + self.linked.len() + 1);
+        let ends = self.map.iter().skip(1).map(|(_, from)| *from);
+        for (&(address, from), end) in self.map.iter().zip(ends.chain([self.end])) {
+            let before = original(address);
+            frames.push((from, before));
+            let linked = self.linked.iter().filter(|at| (from..end).contains(at));
+            frames.extend(linked.map(|&at| (at, before.without_link())));
+        }
+        if (self.end as usize) < self.bytes.len() {
+            frames.push((self.end, original(resume)));
+        }
+        frames
+    }
+}
 
 /// Moves `displaced` to `to`; behind them the copy jumps to `resume`.
 ///
@@ -42,6 +83,7 @@ pub fn relocate(
         at: to.get(),
         map: Vec::with_capacity(displaced.len()),
         inner: Vec::new(),
+        linked: Vec::new(),
         start: displaced.first().map_or(0, Displaced::address),
         end: displaced.last().map_or(0, Displaced::end),
     };
@@ -54,6 +96,7 @@ pub fn relocate(
                 Refusal::new(function, i64::from(d.offset), reason).with_instruction(d.text())
             })?;
     }
+    let end = 4 * emitter.words.len() as u32;
     // A call returns to the original, wherever it stands.
     if let Some(last) = displaced.last()
         && !last.ends_flow()
@@ -67,6 +110,8 @@ pub fn relocate(
     Ok(Relocated {
         bytes: words.flat_map(|word| word.to_le_bytes()).collect(),
         map: emitter.map,
+        linked: emitter.linked,
+        end,
     })
 }
 
@@ -85,6 +130,7 @@ struct Emitter {
     map: Vec<(TargetAddress, u32)>,
     /// Branches that lead to displaced instructions, as indices of words.
     inner: Vec<(usize, Field, TargetAddress)>,
+    linked: Vec<u32>,
     /// The displaced instructions are those from `start` to before `end`.
     start: u64,
     end: u64,

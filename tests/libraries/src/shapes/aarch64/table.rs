@@ -50,6 +50,12 @@ pub const SHAPES: &[Shape] = &[
         "a landing pad that signs the return address",
     ),
     shape("shape_pacibsp", add, "the same with the other key"),
+    shape("shape_sub_sp", add, "the stack pointer is lowered first"),
+    shape(
+        "shape_saves_others",
+        add,
+        "a frame without a return address",
+    ),
     shape("shape_adrp", constant, "`adrp` first"),
     shape("shape_adr", constant, "`adr` first"),
     shape("shape_ldr_literal", constant, "`ldr x` of a literal"),

@@ -1,18 +1,19 @@
 //! What unwinders are told about code of the arena.
 //!
 //! Code that no file describes ends every backtrace. So each block is announced
-//! to the unwinder once, when it is mapped, with rules that read a table beside
-//! it ([`midair_arch::x86_64::eh_frame`]): for each byte of code the number of
-//! the [`FrameState`] there. A patch only writes its states, before anything
-//! leads to its code; the unwinder is told nothing anew.
+//! to the unwinder once, when it is mapped. Beside it stand one byte for each byte
+//! of code, the number of the [`FrameState`] there, and for each number a section
+//! of call frame information that says so of the whole block. Who asks about an
+//! instruction is given the section of its number. A patch only writes its
+//! numbers, before anything leads to its code; the unwinder is told nothing anew.
 //!
 //! How it is told is the business of [`super::unwinder`]. A debugger reads files
 //! and does not see this.
 
-use super::super::layout::{map_anywhere, page_size, unmap};
-use super::super::unwinder::{HEADER, announce, header, withdraw};
-use midair_arch::x86_64::eh_frame::{self, Tabled};
-use midair_arch::x86_64::frame::{FrameState, Frames};
+use super::layout::{map_anywhere, page_size, unmap};
+use super::unwinder::{Told, announce, withdraw};
+use crate::machine::eh_frame;
+use crate::machine::frame::{FrameState, Frames};
 use std::io;
 use std::ops::Range;
 
@@ -22,10 +23,10 @@ const STATES: usize = 256;
 /// The table of a block.
 pub(crate) struct FrameTable {
     code: Range<usize>,
-    /// One byte for each byte of code, then the states, then what is announced.
+    /// One byte for each byte of code, then the sections.
     at: usize,
-    /// States that are in use. The first one is the unknown one.
-    count: usize,
+    /// The states that have a number. The first one is the unknown one.
+    states: Vec<FrameState>,
     announced: bool,
 }
 
@@ -38,33 +39,23 @@ impl FrameTable {
         let mut table = Self {
             code,
             at,
-            count: 1,
-            announced: false,
+            states: Vec::new(),
+            announced: true,
         };
-        let section = eh_frame::tabled(Tabled {
-            start: table.code.start as u64,
-            len: table.code.len() as u64,
-            numbers: at as u64,
-            states: table.states() as u64,
-        });
-        let header_at = table.states() + STATES * size_of::<u64>();
-        let section = with_header(header_at, &section);
-        debug_assert!(header_at + section.len() <= at + Self::bytes(table.code.len()));
-        // SAFETY: it fits behind the states, in pages mapped just now.
-        unsafe {
-            let to = header_at as *mut u8;
-            std::ptr::copy_nonoverlapping(section.as_ptr(), to, section.len());
-        }
-        announce(table.code.clone(), header_at);
-        table.announced = true;
+        table.add(FrameState::UNKNOWN);
+        let told = Told {
+            numbers: Some(at),
+            sections: table.sections(),
+        };
+        announce(table.code.clone(), told);
         Ok(table)
     }
 
     fn bytes(code: usize) -> usize {
-        code + page_size()
+        code + (STATES * eh_frame::MOST).next_multiple_of(page_size())
     }
 
-    fn states(&self) -> usize {
+    fn sections(&self) -> usize {
         self.at + self.code.len()
     }
 
@@ -108,44 +99,48 @@ impl FrameTable {
     /// The number of a state, a new one if need be; that of the unknown one if
     /// there is no more room.
     fn number(&mut self, state: FrameState) -> u8 {
-        let states = self.states() as *mut u64;
-        let wanted = state.to_bits();
-        for n in 0..self.count {
-            // SAFETY: the first `count` states are written.
-            if unsafe { states.add(n).read() } == wanted {
-                return n as u8; // there are at most 256
-            }
-        }
-        if self.count == STATES {
-            return 0;
-        }
-        // SAFETY: room for one more, and nothing has its number yet.
-        unsafe { states.add(self.count).write(wanted) };
-        self.count += 1;
-        (self.count - 1) as u8
+        let known = self.states.iter().position(|&known| known == state);
+        let number = known.unwrap_or_else(|| match self.states.len() {
+            STATES => 0,
+            _ => self.add(state),
+        });
+        number as u8 // there are at most 256
+    }
+
+    fn add(&mut self, state: FrameState) -> usize {
+        let number = self.states.len();
+        let to = self.sections() + number * eh_frame::MOST;
+        let section = section(to, &self.code, state);
+        // SAFETY: there is room for one more, and nothing has its number yet.
+        unsafe { std::ptr::copy_nonoverlapping(section.as_ptr(), to as *mut u8, section.len()) };
+        self.states.push(state);
+        number
     }
 }
 
 /// A page of gates, announced: all its code leaves the stack as it is.
 pub(crate) struct AnnouncedPage {
     code: Range<usize>,
-    /// Read by unwinders, as long as the page is announced.
+    /// Read by unwinders, by words, as long as the page is announced.
     _section: Box<[u64]>,
 }
 
 impl AnnouncedPage {
+    #[cfg(target_arch = "x86_64")] // there are gates at prescribed addresses
     pub(crate) fn new(code: Range<usize>) -> Self {
-        let section = eh_frame::called(code.start as u64, code.len() as u64);
-        // Unwinders read it by words.
-        let mut words = vec![0_u64; (HEADER + section.len()).div_ceil(8)].into_boxed_slice();
+        let mut words = vec![0_u64; eh_frame::MOST / 8].into_boxed_slice();
         let at = words.as_ptr() as usize;
-        let bytes = with_header(at, &section);
-        for (word, bytes) in words.iter_mut().zip(bytes.chunks(8)) {
+        let section = section(at, &code, FrameState::CALLED);
+        for (word, bytes) in words.iter_mut().zip(section.chunks(8)) {
             let mut whole = [0; 8];
             whole[..bytes.len()].copy_from_slice(bytes);
             *word = u64::from_le_bytes(whole);
         }
-        announce(code.clone(), at);
+        let told = Told {
+            numbers: None,
+            sections: at,
+        };
+        announce(code.clone(), told);
         Self {
             code,
             _section: words,
@@ -158,9 +153,9 @@ impl AnnouncedPage {
     }
 }
 
-/// A section that will stand at `at`, behind the header that leads to it.
-fn with_header(at: usize, section: &[u8]) -> Vec<u8> {
-    let mut bytes = header(at + HEADER).to_vec();
-    bytes.extend(section);
+/// What is said of code in this state, to stand at `at`.
+fn section(at: usize, code: &Range<usize>, state: FrameState) -> Vec<u8> {
+    let bytes = eh_frame::section(at as u64, code.start as u64, code.len() as u64, state);
+    debug_assert!(bytes.len() <= eh_frame::MOST);
     bytes
 }
