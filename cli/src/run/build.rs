@@ -95,10 +95,7 @@ impl Built {
                     .any(|capture| format!("lib{}", capture.stem()) == stem)
             })
         };
-        let missing = self
-            .edited
-            .iter()
-            .filter(|(_, files)| is_missing(files));
+        let missing = self.edited.iter().filter(|(_, files)| is_missing(files));
         let names: Vec<String> = missing.map(|(name, _)| format!("{name}-")).collect();
         let profile = self.executable.ancestors().skip(1).take(2);
         let memory = profile.map(|folder| folder.join(".fingerprint"));
