@@ -3,8 +3,8 @@
 //! libgcc asks the dynamic linker's `_dl_find_object` which object an address is
 //! in and where its call frame information is (glibc 2.35, libgcc 12). It calls
 //! it through a pointer of its own, and that pointer leads to [`find_object`],
-//! which answers for the arena's pages and passes on all else. It takes no lock
-//! and allocates nothing, so that signal handlers may unwind, whatever they have
+//! which answers for the arena's pages, by the very instruction, and passes on all
+//! else. It takes no lock and allocates nothing, so that signal handlers may unwind, whatever they have
 //! interrupted, and children of a fork.
 //!
 //! The documented way, `__register_frame`, is not taken: libgcc 12 takes a lock at each
