@@ -56,10 +56,10 @@ mod weather {
     impl Cache {
         pub(crate) fn degrees(&mut self, town: &str) -> Result<i32, String> {
             let now = SystemTime::now();
-            if let Some((since, degrees)) = self.known.get(town) {
-                if now.duration_since(*since).unwrap_or_default() < Duration::from_secs(600) {
-                    return Ok(*degrees);
-                }
+            if let Some((since, degrees)) = self.known.get(town)
+                && now.duration_since(*since).unwrap_or_default() < Duration::from_secs(600)
+            {
+                return Ok(*degrees);
             }
             let degrees = ask(town)?;
             self.known.insert(town.to_owned(), (now, degrees));
