@@ -326,9 +326,7 @@ impl Entry<'_> {
     /// as said.
     pub(super) fn has_shape(&self, is_wanted: impl Fn(&gimli::Abbreviation) -> bool) -> bool {
         let shapes = &self.unit.unit.abbreviations;
-        (1..)
-            .map_while(|code| shapes.get(code))
-            .any(|shape| is_wanted(shape))
+        (1..).map_while(|code| shapes.get(code)).any(is_wanted)
     }
 
     /// Whether its unit was made by rustc.
