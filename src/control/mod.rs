@@ -38,4 +38,6 @@ pub use serve::{Options, Served, serve};
 pub use slot::{
     Component, GRACE, OnHardStop, PORT, Restartable, Restarted, Scope, Slot, SlotError, Stopped,
 };
+#[doc(hidden)]
+pub use var::Last as __Last;
 pub use var::{Ref, Var, Variable};
