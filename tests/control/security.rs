@@ -19,6 +19,7 @@ fn as_another_user(socket: &Path) -> Output {
     let script = "import socket, sys\n\
                   s = socket.socket(socket.AF_UNIX)\n\
                   s.connect(sys.argv[1])\n\
+                  s.shutdown(socket.SHUT_WR)\n\
                   print(s.makefile().read())\n";
     let mut python = Command::new("python3");
     python.args(["-c", script]).arg(socket);
