@@ -10,7 +10,7 @@
 //! - [`offer`](offer()): what layers above can add to the commands.
 //!
 //! Inside: `socket` is who may connect and how lines come and go, `commands` what they
-//! do, [`place`] where sockets are.
+//! do, `place` where sockets are.
 //!
 //! **Who may.** Whoever is let in can do what the program can: it patches functions and
 //! loads libraries. So the Unix socket is for the same user only (a folder of mode
