@@ -19,6 +19,7 @@ fn as_another_user(socket: &Path) -> Output {
     let script = "import socket, sys\n\
                   s = socket.socket(socket.AF_UNIX)\n\
                   s.connect(sys.argv[1])\n\
+                  s.shutdown(socket.SHUT_WR)\n\
                   print(s.makefile().read())\n";
     let mut python = Command::new("python3");
     python.args(["-c", script]).arg(socket);
@@ -258,7 +259,8 @@ fn tcp_is_only_for_who_has_the_token() {
     let talk = |text: &str| {
         let mut stream = connect();
         stream.write_all(text.as_bytes()).unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        // Who was refused may be cut off by now.
+        let _ = stream.shutdown(std::net::Shutdown::Write);
         let mut said = String::new();
         // What was sent too much makes the kernel reset the connection.
         let mut reader = BufReader::new(stream);
@@ -266,17 +268,18 @@ fn tcp_is_only_for_who_has_the_token() {
         let _ = reader.read_to_string(&mut said);
         said
     };
+    // What was sent behind the first line makes the kernel reset the connection, and that
+    // may overtake the answer.
     let refused = "error: the first line must be `token` and the right one\n";
-    assert_eq!(
-        talk("POST / HTTP/1.1\r\nHost: localhost\r\n\r\nstats\n"),
-        refused
-    );
-    assert_eq!(
-        talk("token 00000000000000000000000000000000\nstats\n"),
-        refused
-    );
-    assert_eq!(talk("token \nstats\n"), refused);
-    assert_eq!(talk(&"a".repeat(1000)), refused);
+    let is_refused = |said: String| said == refused || said.is_empty();
+    let zeros = "0".repeat(32);
+    assert_eq!(talk(&format!("token {zeros}\n")), refused);
+    assert_eq!(talk("token \n"), refused);
+    assert!(is_refused(talk(
+        "POST / HTTP/1.1\r\nHost: localhost\r\n\r\nstats\n"
+    )));
+    assert!(is_refused(talk(&format!("token {zeros}\nget WORD\n"))));
+    assert!(is_refused(talk(&"a".repeat(1000))));
     let files = folder.join("midair").read_dir().unwrap();
     let token = files
         .map(|entry| entry.unwrap().path())

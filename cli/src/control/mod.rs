@@ -1,7 +1,7 @@
 //! Clients of a program's control socket.
 //!
 //! - [`choose`]: which program. [`talk`]: requests and answers as lines of JSON.
-//! - [`attach`]: stdin and stdout, or one command. [`repl`]: with history and
+//! - `attach`: stdin and stdout, or one command. `repl`: with history and
 //!   completion.
 //!
 //! What the commands do is the program's: `midair::control`.

@@ -3,21 +3,6 @@
 //! - [`Component`]: how it is started.
 //! - [`scope`]: what belongs to one run of it: threads, listeners, connections.
 //! - [`Slot`]: starts, stops and restarts it.
-//!
-//! **Stopping.** First gracefully: [`Scope::is_stopping`] becomes true, listeners
-//! are shut down, so that `accept` returns, and threads have 100 ms to come to their
-//! end. Then hard, which in Rust means: connections are shut down, so that whoever
-//! reads from them or writes to them gets an end or an error at once, and threads
-//! have another 100 ms. What still runs then is *left*: it is named in the answer
-//! and runs on beside whatever is started next.
-//!
-//! **Why not harder.** A thread cannot be killed without ending the process or its
-//! safety. `pthread_cancel` unwinds by force, which is undefined behaviour in frames
-//! of Rust with destructors; where it does not unwind, locks stay locked for ever
-//! and memory that other threads borrow from the dead stack is gone. A signal that
-//! kills kills the process. So a thread that computes without asking `is_stopping`,
-//! or that waits for something that is not registered with the scope, cannot be
-//! ended from outside. Only a process can: put there what must be killable.
 
 pub(crate) mod scope;
 
@@ -90,6 +75,21 @@ pub trait Component: Send + Sync + Sized + 'static {
 /// A component in a static: Clojure's `defonce` and atom in one. Made by
 /// [`slot!`](crate::slot); over the control socket `start SERVER 8080`, `stop
 /// SERVER`, `restart SERVER`.
+///
+/// **Stopping.** First gracefully: [`Scope::is_stopping`] becomes true, listeners
+/// are shut down, so that `accept` returns, and threads have 100 ms to come to their
+/// end. Then hard, which in Rust means: connections are shut down, so that whoever
+/// reads from them or writes to them gets an end or an error at once, and threads
+/// have another 100 ms. What still runs then is *left*: it is named in the answer
+/// and runs on beside whatever is started next.
+///
+/// **Why not harder.** A thread cannot be killed without ending the process or its
+/// safety. `pthread_cancel` unwinds by force, which is undefined behaviour in frames
+/// of Rust with destructors; where it does not unwind, locks stay locked for ever
+/// and memory that other threads borrow from the dead stack is gone. A signal that
+/// kills kills the process. So a thread that computes without asking `is_stopping`,
+/// or that waits for something that is not registered with the scope, cannot be
+/// ended from outside. Only a process can: put there what must be killable.
 pub struct Slot<S> {
     name: &'static str,
     state: Mutex<State<S>>,
@@ -287,7 +287,11 @@ fn port_of_environment() -> Result<u16, SlotError> {
 pub struct Stopped {
     /// Connections that were shut down, since they were open when the time was up.
     pub cut: usize,
+<<<<<<< HEAD
     /// Threads that run on: see the limits of a hard stop in this module.
+=======
+    /// Threads that run on: see [`Slot`].
+>>>>>>> ctl
     pub left: Vec<String>,
 }
 

@@ -42,7 +42,12 @@ pub(crate) use coroutine::{Coroutine, coroutine};
 pub(crate) use folded::folded;
 pub(crate) use inlined::{Inlined, inlined};
 pub(super) use reader::DebugSlot;
-pub(crate) use signature::{Comparison, Signature, keeps_signature, signature};
+#[allow(
+    unused_imports,
+    reason = "named by `control`, which release builds leave out"
+)]
+pub(crate) use signature::Signature;
+pub(crate) use signature::{Comparison, keeps_signature, signature};
 pub(crate) use traceless::traceless;
 pub(crate) use types::Type;
 
