@@ -5,7 +5,6 @@ use super::{PLACES, STEPPING, note};
 use midair_libraries::shapes::{Shape, probe};
 use std::arch::asm;
 use std::ffi::c_void;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// The DWARF numbers of what a call keeps: x19 to x29.
@@ -81,19 +80,11 @@ pub(crate) extern "C" fn step(_: i32, _: *mut libc::siginfo_t, context: *mut c_v
     write(pc, word.load(Ordering::Relaxed));
 }
 
-/// Pages that were made writable; that they stay so disturbs nobody.
-static WRITABLE: Mutex<Vec<usize>> = Mutex::new(Vec::new());
-
+/// That its page stays writable disturbs nobody.
 fn make_writable(at: usize) {
-    let page = region::page::floor(at as *const u8) as usize;
-    let mut known = WRITABLE.lock().unwrap();
-    // A gate's page may have been written, and closed, by midair meanwhile.
     let all = region::Protection::READ_WRITE_EXECUTE;
-    // SAFETY: one thread.
-    unsafe { region::protect(page as *const u8, region::page::size(), all) }.unwrap();
-    if !known.contains(&page) {
-        known.push(page);
-    }
+    // SAFETY: one thread, and no right is taken away.
+    unsafe { region::protect(at as *const u8, size_of::<u32>(), all) }.unwrap();
 }
 
 /// Calls `entry` with every instruction that is looked at stopped at once.
@@ -139,7 +130,10 @@ pub(crate) fn entry_len(target: usize, place: usize) -> usize {
 /// Where the gate of the function that is left at `place` is, if it has one, and
 /// where that leads.
 pub(crate) fn gate(place: usize) -> Option<(usize, usize)> {
-    let word = |at: usize| unsafe { (at as *const u32).read() }; // SAFETY: code of this process
+    let word = |at: usize| {
+        // SAFETY: code of this process.
+        unsafe { (at as *const u32).read() }
+    };
     let signed = |value: u32, bits: u32| ((value << (32 - bits)) as i32 >> (32 - bits)) as isize;
     let jump = word(place);
     (jump >> 26 == 0b101).then(|| {
