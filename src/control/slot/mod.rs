@@ -287,11 +287,7 @@ fn port_of_environment() -> Result<u16, SlotError> {
 pub struct Stopped {
     /// Connections that were shut down, since they were open when the time was up.
     pub cut: usize,
-<<<<<<< HEAD
-    /// Threads that run on: see the limits of a hard stop in this module.
-=======
     /// Threads that run on: see [`Slot`].
->>>>>>> ctl
     pub left: Vec<String>,
 }
 
