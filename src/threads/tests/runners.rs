@@ -189,7 +189,14 @@ fn a_thread_that_allocates_all_the_time_is_seen_and_runs_on() {
             // The atomics of aarch64 that a program brings along are not described.
             End::UnknownFrom { pc, .. } if cfg!(target_arch = "aarch64") => {
                 let module = crate::symbols::module_at(pc).expect("it is loaded");
-                let start = super::start_of(pc).expect("it is a function");
+                // Nor are the entries of its procedure linkage table: four
+                // instructions, the first of which is `adrp x16`.
+                let Some(start) = super::start_of(pc) else {
+                    // SAFETY: code that is loaded, aligned to an instruction.
+                    let first = unsafe { *((pc & !15) as *const u32) };
+                    assert_eq!(first & 0x9f00_001f, 0x9000_0010, "{pc:#x} is no function");
+                    continue;
+                };
                 let start = module.file_address(start);
                 let name = module.image().unwrap().symbol_name_at(start);
                 let name = name.expect("it has one");
