@@ -46,7 +46,9 @@ impl Mock {
             mock.state.site().add_everywhere(Arc::clone(&mock.state))?;
         }
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|other| other.strong_count() > 0);
+        if all.len() == all.capacity() {
+            all.retain(|other| other.strong_count() > 0);
+        }
         all.push(Arc::downgrade(&mock.state));
         drop(all);
         Ok(mock)

@@ -42,6 +42,8 @@ struct Patched {
     mocks: usize,
     /// How many of them all threads see.
     everywhere: usize,
+    /// Whether the patches send all calls to the thunk.
+    asks_all: bool,
     copies: Vec<Copy>,
 }
 
@@ -273,6 +275,11 @@ impl Patched {
         if self.mocks == 0 {
             return Ok(());
         }
+        let asks_all = self.everywhere > 0;
+        let is_on = |copy: &Copy| copy.patch.is_enabled();
+        if !self.copies.is_empty() && self.asks_all == asks_all && self.copies.iter().all(is_on) {
+            return Ok(());
+        }
         let is_gone = |copy: &Copy| {
             matches!(
                 copy.patch.enable(),
@@ -283,14 +290,15 @@ impl Patched {
             self.copies = patch_all(site)?;
         }
         for copy in &self.copies {
-            let destination = match self.everywhere {
-                0 => copy.selector.by_thread(),
-                _ => copy.selector.always(),
+            let destination = match asks_all {
+                false => copy.selector.by_thread(),
+                true => copy.selector.always(),
             };
             // SAFETY: the selector leads to a thunk of the function's type, or to
             // its original.
             unsafe { copy.patch.retarget(destination) }?;
         }
+        self.asks_all = asks_all;
         Ok(())
     }
 }
