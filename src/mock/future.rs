@@ -9,19 +9,19 @@
 //! does not move.
 //!
 //! Where a future has its arguments and its state is in the debug information
-//! ([`crate::symbols::debug`]), so mocks of `async fn`s need it; and the future
-//! has to be that of an `async fn`, not one that somebody wrote by hand.
+//! ([`super::layout`]), so mocks of `async fn`s need it; and the future has to be that
+//! of an `async fn`, not one that somebody wrote by hand.
 //!
 //! Who sees the mock is whoever polls.
 
 use super::builder::{Invariant, check_parameters, check_result, exhausted};
 use super::error::MockError;
 use super::guard::Mock;
+use super::layout::{Layout, take};
 use super::show::{Anchor, Parameter, Shown, Shows};
 use super::signature::{Arguments, Function, Position};
 use super::site::{Site, original_of};
 use super::state::{Act, Action, Record, State, When};
-use crate::symbols::debug::{self, Coroutine};
 use std::any::type_name;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -34,89 +34,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 /// The type of the function that polls a future.
-type PollFn<'l, Fut> = fn(Pin<&'l mut Fut>, &'l mut Context<'l>) -> Poll<<Fut as Future>::Output>;
-
-/// Where a future has what.
-#[derive(Debug)]
-struct Layout {
-    coroutine: Coroutine,
-    offsets: Vec<usize>,
-}
-
-impl Layout {
-    fn of<Args: Arguments, Fut: Future>(poll: PollFn<'_, Fut>) -> Result<Self, MockError> {
-        let future = type_name::<Fut>();
-        let refuse = |why: String| MockError::Future {
-            future: future.to_owned(),
-            why,
-        };
-        let coroutine =
-            debug::coroutine(poll as usize).map_err(|unknown| refuse(unknown.to_string()))?;
-        let mine = Args::SIZES;
-        let theirs: Vec<usize> = coroutine
-            .arguments
-            .iter()
-            .map(|a| (a.place.end - a.place.start) as usize)
-            .collect();
-        if coroutine.size as usize != size_of::<Fut>() || theirs != mine {
-            return Err(refuse(format!(
-                "its debug information says {} bytes with arguments of {theirs:?} bytes; \
-                 it has {} with {mine:?}",
-                coroutine.size,
-                size_of::<Fut>(),
-            )));
-        }
-        let offsets = coroutine
-            .arguments
-            .iter()
-            .map(|a| a.place.start as usize)
-            .collect();
-        Ok(Self { coroutine, offsets })
-    }
-
-    /// The state of a future.
-    ///
-    /// # Safety
-    ///
-    /// There is a future of this layout.
-    unsafe fn state(&self, future: *const u8) -> u64 {
-        let place = &self.coroutine.state;
-        let mut bytes = [0_u8; 8];
-        let len = (place.end - place.start) as usize;
-        // SAFETY: in the future, by the caller's promise, and always initialised.
-        unsafe {
-            future
-                .add(place.start as usize)
-                .copy_to_nonoverlapping(bytes.as_mut_ptr(), len)
-        };
-        u64::from_le_bytes(bytes)
-    }
-
-    /// # Safety
-    ///
-    /// As for [`state`](Self::state).
-    unsafe fn is_new(&self, future: *const u8) -> bool {
-        // SAFETY: the caller's promise.
-        unsafe { self.state(future) == self.coroutine.unresumed }
-    }
-
-    /// The future has returned from here on.
-    ///
-    /// # Safety
-    ///
-    /// As for [`state`](Self::state); what it owned is owned by somebody else.
-    unsafe fn set_returned(&self, future: *mut u8) {
-        let place = &self.coroutine.state;
-        let bytes = self.coroutine.returned.to_le_bytes();
-        let len = (place.end - place.start) as usize;
-        // SAFETY: as above, and nobody else looks at a future that is polled.
-        unsafe {
-            future
-                .add(place.start as usize)
-                .copy_from_nonoverlapping(bytes.as_ptr(), len)
-        };
-    }
-}
+pub(super) type PollFn<'l, Fut> =
+    fn(Pin<&'l mut Fut>, &'l mut Context<'l>) -> Poll<<Fut as Future>::Output>;
 
 fn address<Fut>(future: &Pin<&mut Fut>) -> *const u8 {
     std::ptr::from_ref::<Fut>(future).cast()
@@ -433,22 +352,6 @@ impl<Args: Arguments> Drop for Lent<'_, Args> {
         // SAFETY: the future has not changed, so these are the places.
         unsafe { args.write(self.future, &self.layout.offsets) };
     }
-}
-
-/// Moves the arguments out of a new future, which has returned from then on.
-///
-/// # Safety
-///
-/// It is a future of this layout, and new.
-unsafe fn take<Args: Arguments, Fut>(future: Pin<&mut Fut>, layout: &Layout) -> Args {
-    // SAFETY: nothing is moved out of a pinned value but what is not pinned: an
-    // argument before the first poll.
-    let at = std::ptr::from_mut(unsafe { future.get_unchecked_mut() }).cast::<u8>();
-    // SAFETY: the caller's promise.
-    let args = unsafe { Args::read(at, &layout.offsets) };
-    // SAFETY: they are owned by `args` now.
-    unsafe { layout.set_returned(at) };
-    args
 }
 
 /// The futures that mocks have begun to answer with.

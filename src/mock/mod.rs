@@ -19,7 +19,8 @@
 //! - `signature`: types of functions; `show`: what the macro finds out about
 //!   their parameters.
 //! - `builder`: from a function to a mock; `guard`: what the test holds;
-//!   `future`: the same for `async fn`s; `state`: what both share; `expect`: how often it has to be called.
+//!   `future`: the same for `async fn`s, whose futures `layout` knows; `state`: what
+//!   both share; `expect`: how often it has to be called.
 //! - `site`: a mocked function, its copies, and who answers a call.
 //! - `scope`: which mocks a thread sees; `follow`: threads that are started;
 //!   `cells`: how the others get past at the price of a counter.
@@ -37,6 +38,7 @@ mod follow;
 mod future;
 mod guard;
 mod inspect;
+mod layout;
 mod scope;
 mod show;
 mod signature;
