@@ -1,0 +1,102 @@
+//! What is known of the program that runs.
+
+use crate::args::Run;
+use crate::run::build::Build;
+use crate::run::crates::{self, Crate};
+use crate::run::names::Names;
+use crate::run::pool::Pool;
+use crate::run::process::Agent;
+use crate::run::report;
+use crate::run::units::Units;
+use crate::run::watch::{Touched, Watch};
+use cargo_midair::run::gate;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A program that runs, and the newest edit in it.
+pub(super) struct Session {
+    pub(super) crates: Vec<Crate>,
+    pub(super) names: Names,
+    /// The types of what runs.
+    pub(super) types: gate::Running,
+    pub(super) pool: Pool,
+    pub(super) agent: Agent,
+    pub(super) watch: Watch,
+    pub(super) folder: PathBuf,
+    /// Crates whose sources are newer than what runs.
+    pub(super) stale: BTreeSet<usize>,
+    pub(super) images: usize,
+    pub(super) reserve: u64,
+    pub(super) json: bool,
+}
+
+impl Session {
+    pub(super) fn new(
+        args: &Run,
+        build: &Build,
+        copy: &Path,
+        socket: std::os::unix::net::UnixStream,
+        folder: PathBuf,
+        tell: impl FnMut(Touched) + Send + 'static,
+    ) -> Result<Self, String> {
+        let mut watch = Watch::new(tell)?;
+        let mut agent = Agent::greet(socket)?;
+        let names = Names::of_executable(copy, agent.hello.slide)?;
+        let files = names.files();
+        let mut crates: Vec<Crate> = Vec::new();
+        for capture in &build.captures {
+            let incremental = capture.codegen("incremental").unwrap_or_default();
+            let incremental = capture.directory.join(incremental);
+            let name = capture.crate_name().unwrap_or_default();
+            let sources = crates::sources(capture);
+            watch.add(&sources)?;
+            crates.push(Crate {
+                units: Units::find(&incremental, name, &files)?,
+                capture: capture.clone(),
+                sources,
+                users: Vec::new(),
+            });
+        }
+        let externs: Vec<Vec<PathBuf>> = crates
+            .iter()
+            .map(|user| user.capture.externs().collect())
+            .collect();
+        for used in &mut crates {
+            let metadata = used.metadata();
+            let is_user = |(_, files): &(usize, &Vec<PathBuf>)| {
+                files
+                    .iter()
+                    .any(|file| file.with_extension("rmeta") == metadata)
+            };
+            used.users = externs
+                .iter()
+                .enumerate()
+                .filter(is_user)
+                .map(|(n, _)| n)
+                .collect();
+        }
+        // The first patch would wait for this.
+        if let Some(main) = names.global("main") {
+            agent.prepare(main)?;
+        }
+        report::say(args.json(), &format!("watching {} crates", crates.len()));
+        let mut types = gate::Running::new();
+        for unit in crates.iter().flat_map(|one| one.units.running.values()) {
+            types.add(Arc::clone(&unit.types));
+        }
+        Ok(Self {
+            crates,
+            names,
+            types,
+            pool: Pool::new(build.libraries.clone()),
+            agent,
+            watch,
+            folder,
+            stale: BTreeSet::new(),
+            images: 0,
+            reserve: 0,
+            json: args.json(),
+        })
+    }
+}
