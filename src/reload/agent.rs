@@ -2,10 +2,10 @@
 
 use super::area::Area;
 use super::caches;
+use super::generations::Generations;
 use super::image::{self, Image};
-use super::protocol::{self, Answer, Hello, Load, Loaded, Request, SOCKET, VERSION};
+use super::protocol::{self, Answer, Hello, Load, Loaded, Request, SOCKET, Undone, VERSION};
 use super::reserve;
-use super::swaps::{self, Swaps};
 use std::ffi::{CString, OsStr};
 use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, RawFd};
@@ -105,7 +105,7 @@ fn serve(mut socket: UnixStream, offset: i64) {
     };
     let mut agent = Agent {
         area: Area::new(executable.start).map_err(|e| e.to_string()),
-        swaps: Swaps::default(),
+        generations: Generations::default(),
         images: Vec::new(),
     };
     if protocol::send(&mut socket, &hello).is_err() {
@@ -121,7 +121,7 @@ fn serve(mut socket: UnixStream, offset: i64) {
 
 struct Agent {
     area: Result<Area, String>,
-    swaps: Swaps,
+    generations: Generations,
     /// What is loaded stays.
     images: Vec<Image>,
 }
@@ -142,6 +142,7 @@ impl Agent {
                 }
             }
             Request::Load(load) => self.load(&load).map(Answer::Loaded),
+            Request::Undo => self.undo().map(Answer::Undone),
             Request::Prepare(function) => {
                 let function = function as usize as *const ();
                 crate::can_patch(function).map_err(|e| e.to_string())?;
@@ -164,28 +165,18 @@ impl Agent {
         };
         let load_nanoseconds = begun.elapsed().as_nanos() as u64;
         let begun = Instant::now();
-        // SAFETY: constants of the program, says the linker that found them in its
-        // executable.
-        let written = unsafe { swaps::overwrite(&load.writes) };
-        let done = written
-            .map_err(|e| format!("a constant cannot be overwritten: {e}"))
-            .and_then(|before| {
-                // SAFETY: whoever linked the image has compared types.
-                unsafe { self.swaps.apply(&load.swaps) }.map_err(|error| {
-                    // SAFETY: puts back what stood there a moment ago.
-                    let undone = unsafe { swaps::overwrite(&before) };
-                    match undone {
-                        Ok(_) => error.to_string(),
-                        Err(also) => format!("{error} (and a constant was not put back: {also})"),
-                    }
-                })
-            });
-        if let Err(why) = done {
-            if let Some(image) = loaded {
-                image::unload(area, image, at, len);
+        // SAFETY: whoever linked the image has compared types, and has found the
+        // constants in the executable.
+        let done = unsafe { self.generations.reload(load) };
+        let generation = match done {
+            Ok(generation) => generation,
+            Err(why) => {
+                if let Some(image) = loaded {
+                    image::unload(area, image, at, len);
+                }
+                return Err(why);
             }
-            return Err(why);
-        }
+        };
         let unlisted = match &loaded {
             Some(Image::Unlisted(why)) => why.clone(),
             _ => String::new(),
@@ -199,6 +190,19 @@ impl Agent {
             load_nanoseconds,
             swap_nanoseconds: begun.elapsed().as_nanos() as u64,
             unlisted,
+            generation,
+        })
+    }
+
+    fn undo(&mut self) -> Result<Undone, String> {
+        let begun = Instant::now();
+        // SAFETY: the functions go back to what stood in for them before.
+        let (generation, reload) = unsafe { self.generations.undo() }?;
+        Ok(Undone {
+            generation,
+            reload,
+            left: self.generations.undoable(),
+            swap_nanoseconds: begun.elapsed().as_nanos() as u64,
         })
     }
 }

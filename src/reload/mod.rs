@@ -5,6 +5,7 @@
 //! - `agent`: a thread that answers.
 //! - `area`: address space in reach of the executable, kept for images.
 //! - `caches`: what the program remembers of its modules is forgotten.
+//! - `generations`: what each reload has changed, and the way back.
 //! - `image`: an image is loaded at the address that it was linked to.
 //! - `reserve`: thread-local memory for thread-locals that come later.
 //! - `swaps`: the patches of a reload, changed in one transaction.
@@ -15,6 +16,7 @@
 mod agent;
 mod area;
 mod caches;
+mod generations;
 mod image;
 pub mod protocol;
 mod reserve;

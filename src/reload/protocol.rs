@@ -9,7 +9,7 @@
 use std::io::{self, Read, Write};
 
 /// Changes whenever a message does.
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
 /// The environment variable that tells the agent its socket: the number of an
 /// inherited descriptor.
 pub const SOCKET: &str = "MIDAIR_AGENT_SOCKET";
@@ -42,6 +42,8 @@ pub enum Request {
     Load(Load),
     /// Read what is needed to patch this function, without patching it.
     Prepare(u64),
+    /// Go back to the code before the last reload that was not undone.
+    Undo,
 }
 
 /// One reload.
@@ -59,6 +61,8 @@ pub struct Load {
     pub writes: Vec<Bytes>,
     /// What is overwritten afterwards, if it can be had.
     pub caches: Vec<Guarded>,
+    /// The sources that were edited, for whoever lists generations.
+    pub sources: Vec<String>,
 }
 
 /// A function and its replacement.
@@ -101,6 +105,8 @@ pub enum Answer {
     Prepared,
     /// Nothing was changed; why.
     Failed(String),
+    /// To [`Request::Undo`].
+    Undone(Undone),
 }
 
 /// A reload that is live.
@@ -112,6 +118,21 @@ pub struct Loaded {
     pub swap_nanoseconds: u64,
     /// Why the image was not loaded by the dynamic linker; empty if it was.
     pub unlisted: String,
+    /// The number of the generation that runs now.
+    pub generation: u64,
+}
+
+/// An undo that is live. It is a generation, too: numbers only grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undone {
+    /// The number of the generation that runs now.
+    pub generation: u64,
+    /// The number of the reload that was undone.
+    pub reload: u64,
+    /// How many reloads can be undone yet.
+    pub left: u64,
+    /// What leading the functions back took.
+    pub swap_nanoseconds: u64,
 }
 
 /// Sends one message.
@@ -285,6 +306,7 @@ impl Message for Load {
         self.swaps.put(bytes);
         self.writes.put(bytes);
         self.caches.put(bytes);
+        self.sources.put(bytes);
     }
 
     fn get(fields: &mut Fields<'_>) -> Option<Self> {
@@ -295,6 +317,7 @@ impl Message for Load {
             swaps: Vec::get(fields)?,
             writes: Vec::get(fields)?,
             caches: Vec::get(fields)?,
+            sources: Vec::get(fields)?,
         })
     }
 }
@@ -304,6 +327,7 @@ impl Message for Loaded {
         self.load_nanoseconds.put(bytes);
         self.swap_nanoseconds.put(bytes);
         self.unlisted.put(bytes);
+        self.generation.put(bytes);
     }
 
     fn get(fields: &mut Fields<'_>) -> Option<Self> {
@@ -311,6 +335,25 @@ impl Message for Loaded {
             load_nanoseconds: u64::get(fields)?,
             swap_nanoseconds: u64::get(fields)?,
             unlisted: String::get(fields)?,
+            generation: u64::get(fields)?,
+        })
+    }
+}
+
+impl Message for Undone {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.generation.put(bytes);
+        self.reload.put(bytes);
+        self.left.put(bytes);
+        self.swap_nanoseconds.put(bytes);
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            generation: u64::get(fields)?,
+            reload: u64::get(fields)?,
+            left: u64::get(fields)?,
+            swap_nanoseconds: u64::get(fields)?,
         })
     }
 }
@@ -334,6 +377,7 @@ impl Message for Request {
                 4.put(bytes);
                 function.put(bytes);
             }
+            Self::Undo => 5.put(bytes),
         }
     }
 
@@ -343,6 +387,7 @@ impl Message for Request {
             2 => Self::Room(u64::get(fields)?),
             3 => Self::Load(Load::get(fields)?),
             4 => Self::Prepare(u64::get(fields)?),
+            5 => Self::Undo,
             _ => return None,
         })
     }
@@ -368,6 +413,10 @@ impl Message for Answer {
                 5.put(bytes);
                 why.put(bytes);
             }
+            Self::Undone(undone) => {
+                6.put(bytes);
+                undone.put(bytes);
+            }
         }
     }
 
@@ -378,6 +427,7 @@ impl Message for Answer {
             3 => Self::Loaded(Loaded::get(fields)?),
             4 => Self::Prepared,
             5 => Self::Failed(String::get(fields)?),
+            6 => Self::Undone(Undone::get(fields)?),
             _ => return None,
         })
     }
@@ -407,12 +457,14 @@ mod tests {
                     bytes: vec![8],
                 },
             }],
+            sources: vec!["src/main.rs".to_owned()],
         };
         vec![
             Request::Resolve(vec!["malloc".to_owned(), String::new()]),
             Request::Room(4096),
             Request::Load(load),
             Request::Prepare(u64::MAX),
+            Request::Undo,
         ]
     }
 

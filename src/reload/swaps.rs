@@ -1,11 +1,20 @@
 //! The patches of all reloads, changed in one transaction each.
 
-use super::protocol::{Bytes, Swap};
+use super::protocol::Bytes;
 use crate::memory::write::Writer;
 use crate::{Consistency, Error, RawPatch, Transaction};
 use region::Protection;
 use std::collections::HashMap;
 use std::io;
+
+/// Where a function is led.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    /// The function's address.
+    pub(super) target: u64,
+    /// Where its calls go; to itself, as it was built, if nowhere.
+    pub(super) to: Option<u64>,
+}
 
 /// For each function that was led elsewhere, the patch that does it.
 #[derive(Default)]
@@ -14,17 +23,19 @@ pub(super) struct Swaps {
 }
 
 impl Swaps {
-    /// Leads all these functions to their replacements at one instant, or none.
+    /// Leads all these functions elsewhere at one instant, or none.
     ///
     /// # Safety
     ///
-    /// The replacements may stand in for the functions.
-    pub(super) unsafe fn apply(&mut self, swaps: &[Swap]) -> Result<(), Error> {
+    /// The destinations may stand in for the functions.
+    pub(super) unsafe fn lead(&mut self, ways: &[Way]) -> Result<(), Error> {
         let mut transaction = Transaction::new();
-        for swap in swaps {
-            let replacement = swap.replacement as usize as *const ();
-            transaction.patch_raw(swap.target as usize as *const (), move |_| replacement);
-            if let Some(before) = self.patches.remove(&swap.target) {
+        for way in ways {
+            if let Some(to) = way.to {
+                let to = to as usize as *const ();
+                transaction.patch_raw(way.target as usize as *const (), move |_| to);
+            }
+            if let Some(before) = self.patches.remove(&way.target) {
                 transaction.remove(before);
             }
         }

@@ -1,7 +1,9 @@
 //! The program, and the agent in it.
 
 use super::capture::Capture;
-use midair::reload::protocol::{self, Answer, Hello, Load, Loaded, Request, SOCKET, VERSION};
+use midair::reload::protocol::{
+    self, Answer, Hello, Load, Loaded, Request, SOCKET, Undone, VERSION,
+};
 use std::ffi::OsString;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
@@ -141,6 +143,16 @@ impl Agent {
     pub(crate) fn load(&mut self, load: Load) -> Result<Loaded, String> {
         match self.ask(&Request::Load(load))? {
             Answer::Loaded(loaded) => Ok(loaded),
+            _ => Err(confused()),
+        }
+    }
+
+    /// Goes back to the code before the last reload that was not undone. What
+    /// comes next has to be compared with that code.
+    #[allow(dead_code, reason = "the key `u` and the command `undo` call it")]
+    pub(crate) fn undo(&mut self) -> Result<Undone, String> {
+        match self.ask(&Request::Undo)? {
+            Answer::Undone(undone) => Ok(undone),
             _ => Err(confused()),
         }
     }

@@ -1,0 +1,5 @@
+//! Generations in one process: its own agent, asked over a socket as `cargo midair
+//! run` asks it. What reloads lead functions to is in the program already.
+
+mod agent;
+mod undo;

@@ -1,0 +1,118 @@
+//! Back to the generation before.
+
+use crate::agent::agent;
+use midair::reload::protocol::{Bytes, Load};
+use std::hint::black_box;
+
+macro_rules! functions {
+    ($($name:ident = $value:expr;)*) => {
+        $(#[inline(never)] fn $name() -> u64 { black_box($value) })*
+    };
+}
+
+functions! {
+    one = 1; one_a = 11; one_b = 12;
+    two = 2; two_a = 21;
+    three = 3;
+}
+
+fn at(f: fn() -> u64) -> usize {
+    f as *const () as usize
+}
+
+static CONSTANT: u32 = 5;
+
+#[test]
+fn an_undo_goes_back_one_reload_and_the_next_one_further() {
+    let mut agent = agent();
+    let agent = agent.as_mut().unwrap();
+    agent.undo_all();
+    let bytes = |f: fn() -> u64| {
+        // SAFETY: the function's first bytes.
+        unsafe { std::slice::from_raw_parts(at(f) as *const u8, 16) }.to_vec()
+    };
+    let built = [bytes(one), bytes(two)];
+    let first = agent.reload(&[(at(one), at(one_a))]);
+    let second = agent.reload(&[(at(one), at(one_b)), (at(two), at(two_a))]);
+    assert_eq!(second, first + 1);
+    assert_eq!([one(), two(), three()], [12, 21, 3]);
+    let undone = agent.undo().unwrap();
+    assert_eq!([undone.generation, undone.reload], [second + 1, second]);
+    assert_eq!([one(), two(), three()], [11, 2, 3]);
+    let undone = agent.undo().unwrap();
+    assert_eq!(
+        [undone.generation, undone.reload, undone.left],
+        [second + 2, first, 0]
+    );
+    assert_eq!([one(), two(), three()], [1, 2, 3]);
+    assert_eq!([bytes(one), bytes(two)], built);
+    let why = agent.undo().unwrap_err();
+    assert!(why.starts_with("there is nothing to undo"), "{why}");
+}
+
+#[test]
+fn a_reload_after_an_undo_is_taken_back_to_what_was_undone_to() {
+    let mut agent = agent();
+    let agent = agent.as_mut().unwrap();
+    agent.undo_all();
+    agent.reload(&[(at(one), at(one_a))]);
+    agent.reload(&[(at(one), at(one_b))]);
+    agent.undo().unwrap();
+    agent.reload(&[(at(two), at(two_a))]);
+    assert_eq!([one(), two()], [11, 21]);
+    agent.undo().unwrap();
+    assert_eq!([one(), two()], [11, 2]);
+    agent.undo().unwrap();
+    assert_eq!([one(), two()], [1, 2]);
+}
+
+#[test]
+fn an_undo_brings_constants_back() {
+    let mut agent = agent();
+    let agent = agent.as_mut().unwrap();
+    agent.undo_all();
+    let read = || {
+        // SAFETY: a static of this program.
+        unsafe { std::ptr::read_volatile(black_box(&raw const CONSTANT)) }
+    };
+    let load = Load {
+        writes: vec![Bytes {
+            address: &raw const CONSTANT as u64,
+            bytes: 6_u32.to_le_bytes().to_vec(),
+        }],
+        ..Load::default()
+    };
+    agent.load(load).unwrap();
+    assert_eq!(read(), 6);
+    agent.undo().unwrap();
+    assert_eq!(read(), 5);
+}
+
+#[test]
+fn a_function_that_two_objects_bring_goes_back_to_what_it_was() {
+    let mut agent = agent();
+    let agent = agent.as_mut().unwrap();
+    agent.undo_all();
+    agent.reload(&[(at(three), at(one_a)), (at(three), at(one_b))]);
+    assert_eq!(three(), 12);
+    agent.undo().unwrap();
+    assert_eq!(three(), 3);
+}
+
+#[test]
+fn a_reload_that_fails_is_no_generation() {
+    let mut agent = agent();
+    let agent = agent.as_mut().unwrap();
+    agent.undo_all();
+    let before = agent.reload(&[(at(one), at(one_a))]);
+    let nowhere = Load {
+        swaps: vec![midair::reload::protocol::Swap {
+            target: 8,
+            replacement: at(two) as u64,
+        }],
+        ..Load::default()
+    };
+    agent.load(nowhere).unwrap_err();
+    assert_eq!(agent.undo().unwrap().generation, before + 1);
+    assert_eq!(one(), 1);
+}
