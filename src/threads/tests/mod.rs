@@ -31,7 +31,7 @@ fn thread_that<R: Send + 'static>(
 }
 
 fn look_at(tid: Tid) -> Outcome {
-    look_for(tid, Duration::from_secs(5))
+    look_for(tid, Duration::from_secs(60))
 }
 
 fn look_for(tid: Tid, time: Duration) -> Outcome {
