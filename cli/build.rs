@@ -41,6 +41,7 @@ fn build(manifest: &Path, folder: &Path) -> PathBuf {
     let target = var("TARGET");
     let mut command = Command::new(var("CARGO"));
     command.args(["build", "--release", "--lib", "--target", &target]);
+    command.args(["--features", "control"]);
     command
         .arg("--manifest-path")
         .arg(manifest)

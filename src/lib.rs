@@ -35,6 +35,7 @@
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("midair patches x86-64 and aarch64");
 
+mod agent;
 pub mod control;
 mod error;
 mod memory;
@@ -49,6 +50,7 @@ use midair_arch::aarch64 as machine;
 #[cfg(target_arch = "x86_64")]
 use midair_arch::x86_64 as machine;
 
+pub use agent::agent;
 pub use error::Error;
 pub use machine::{Displaced, Line, Strategy, disassemble};
 pub use midair_arch::{Reason, Refusal};
@@ -58,7 +60,6 @@ pub use patch::{
     Whereabouts, can_patch, patch, patch_closure, patch_raw, patch_symbol, perf_map, reclaim,
     stats, unpatch_all,
 };
-pub use reload::agent;
 pub use symbols::{Symbol, SymbolError, SymbolKind, symbol, symbols};
 #[cfg(target_arch = "aarch64")]
 pub use threads::live::allow_unsanctioned_stores;

@@ -1,7 +1,9 @@
 //! The library that `cargo midair run` preloads into a program: it starts
-//! midair's hot reload agent before `main`.
+//! midair's hot reload agent before `main`, and opens the control socket.
 //!
-//! It does nothing in a process that was not started by `cargo midair run`.
+//! It does nothing in a process that was not started by `cargo midair run`. A program that
+//! is linked with midair has a second copy of it: what that has to offer over the
+//! socket, it offers by the two functions here (`midair::control`).
 
 extern "C" fn start() {
     midair::agent();
@@ -11,3 +13,28 @@ extern "C" fn start() {
 #[unsafe(link_section = ".init_array")]
 #[used]
 static START: extern "C" fn() = start;
+
+/// The program's copy of midair answers what is asked about `Var`s and `Slot`s.
+// SAFETY: nothing else has this name.
+#[cfg(feature = "control")]
+#[unsafe(no_mangle)]
+pub extern "C" fn midair_agent_join_1(ask: midair::control::__Ask) {
+    midair::control::__joined(ask);
+}
+
+/// The program asks for its socket.
+///
+/// # Safety
+///
+/// `told` may be called with `to`.
+// SAFETY: nothing else has this name.
+#[cfg(feature = "control")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn midair_agent_serve_1(
+    port: i32,
+    told: midair::control::__Told,
+    to: *mut std::ffi::c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { midair::control::__serve(port, told, to) };
+}

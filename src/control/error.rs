@@ -28,6 +28,11 @@ pub enum ControlError {
         /// The path.
         path: PathBuf,
     },
+    /// The program was started by `cargo midair run`, whose agent has no socket.
+    Agent {
+        /// What it says.
+        why: String,
+    },
     /// The operating system refused.
     System {
         /// What was to be done.
@@ -66,6 +71,9 @@ impl fmt::Display for ControlError {
                 "the path {} is too long for a socket; set XDG_RUNTIME_DIR to a shorter one",
                 path.display()
             ),
+            Self::Agent { why } => {
+                write!(f, "the agent of `cargo midair run` has no socket: {why}")
+            }
             Self::System { what, path, source } => {
                 write!(f, "cannot {what} {}: {source}", path.display())
             }

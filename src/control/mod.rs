@@ -4,13 +4,13 @@
 //! - [`Var`] ([`var!`](crate::var)): a named value that can be redefined.
 //! - [`Slot`] ([`slot!`](crate::slot)): a running component that can be restarted.
 //! - [`vars`], [`slots`]: all of them, by name.
-//! - [`serve`]: the socket. There is none without this call, and in release builds none
-//!   at all unless midair's feature `control` is on.
+//! - [`serve`]: the socket. There is none without this call or `cargo midair run`, and in
+//!   release builds none at all unless midair's feature `control` is on.
 //! - [`sockets`]: the sockets of this user's programs, for clients.
-//! - [`offer`](offer()): what layers above can add to the commands.
 //!
 //! Inside: `socket` is who may connect and how lines come and go, `commands` what they
-//! do, `place` where sockets are.
+//! do, `place` where sockets are, `copies` how an agent with a copy of midair of its own
+//! and the program's copy are one socket.
 //!
 //! **Who may.** Whoever is let in can do what the program can: it patches functions and
 //! loads libraries. So the Unix socket is for the same user only (a folder of mode
@@ -20,9 +20,10 @@
 
 #[cfg(any(debug_assertions, feature = "control"))]
 mod commands;
+#[cfg(any(debug_assertions, feature = "control"))]
+mod copies;
 mod error;
 mod named;
-mod offer;
 mod place;
 mod serve;
 mod slot;
@@ -30,9 +31,11 @@ mod slot;
 mod socket;
 mod var;
 
+#[cfg(any(debug_assertions, feature = "control"))]
+#[doc(hidden)]
+pub use copies::{__joined, __serve, Ask as __Ask, Told as __Told};
 pub use error::ControlError;
 pub use named::{__add_slot, __add_var, slot, slots, var, vars};
-pub use offer::{NoSuchCommand, offer};
 pub use place::{Socket, sockets};
 pub use serve::{Options, Served, serve};
 pub use slot::{

@@ -19,6 +19,7 @@ pub fn __add_var(var: &'static dyn Variable) {
     VARS.lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(var);
+    offer();
 }
 
 /// For [`slot!`](crate::slot).
@@ -28,6 +29,13 @@ pub fn __add_slot(slot: &'static dyn Restartable) {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(slot);
+    offer();
+}
+
+/// The agent of `cargo midair run`, if there is one, has the socket.
+fn offer() {
+    #[cfg(any(debug_assertions, feature = "control"))]
+    super::copies::join();
 }
 
 /// Every [`Var`](super::Var) of the program.

@@ -51,13 +51,23 @@ impl Options {
         self
     }
 
-    /// Opens the socket. A process has one: a second call changes nothing and
-    /// returns what the first did.
+    /// Opens the socket. A process has one: a later call returns what the first did, and
+    /// adds the loopback if it asks for it and there is none. Under `cargo midair run`
+    /// the socket is there already, and its path was shown.
     ///
     /// # Errors
     ///
     /// [`ControlError`]. The program runs on without.
     pub fn serve(&self) -> Result<Served, ControlError> {
+        #[cfg(any(debug_assertions, feature = "control"))]
+        if let Some(served) = super::copies::serve(self) {
+            return served;
+        }
+        self.serve_own()
+    }
+
+    /// The same without asking whether there is an agent: for the agent.
+    pub(crate) fn serve_own(&self) -> Result<Served, ControlError> {
         #[cfg(any(debug_assertions, feature = "control"))]
         return super::socket::open(self);
         #[cfg(not(any(debug_assertions, feature = "control")))]
@@ -69,7 +79,7 @@ impl Options {
 ///
 /// Whoever runs as the same user can then look at the program and change it: with
 /// `cargo midair repl`, `cargo midair attach`, or `nc -U PATH`; `help` says how. There
-/// is no socket without this call. In builds without debug assertions (release builds)
+/// is no socket without this call, unless `cargo midair run` has opened one. In builds without debug assertions (release builds)
 /// the call is an error and the code behind it is not there, unless midair's feature
 /// `control` is on.
 ///

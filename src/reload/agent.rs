@@ -2,10 +2,14 @@
 
 use super::area::Area;
 use super::caches;
+use super::developer;
 use super::generations::Generations;
 use super::image::{self, Image};
-use super::protocol::{self, Answer, Hello, Load, Loaded, Request, SOCKET, Undone, VERSION};
+use super::protocol::{
+    self, Answer, Hello, Load, Loaded, QUESTIONS, Request, SOCKET, Undone, VERSION,
+};
 use super::reserve;
+use crate::threads::quiet;
 use std::ffi::{CString, OsStr};
 use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, RawFd};
@@ -16,26 +20,26 @@ use std::time::Instant;
 /// Where the list of libraries is that are loaded before all others.
 const PRELOAD: &str = "LD_PRELOAD";
 
-/// Starts the agent of hot reload, if this process was started by `cargo midair
-/// run`; answers whether it was.
-///
-/// `cargo midair run` preloads a library that calls this, so most programs need
-/// not. A static executable cannot be preloaded into: call it at the start of
-/// `main`, before there are other threads.
-pub fn agent() -> bool {
-    let Some(descriptor) = std::env::var(SOCKET)
-        .ok()
-        .and_then(|text| text.parse().ok())
-    else {
+/// Starts the agent of hot reload, if this process was started by `cargo midair run`;
+/// answers whether it was. `control` opens the control socket, or says why there is none.
+pub(crate) fn start(control: impl FnOnce() -> Result<String, String>) -> bool {
+    let descriptor = |name| std::env::var(name).ok()?.parse().ok();
+    let (socket, questions) = (descriptor(SOCKET), descriptor(QUESTIONS));
+    let Some(socket) = socket else {
         return false;
     };
     // Children of this process are not `cargo midair run`'s.
     forget_environment();
-    let Some(socket) = take(descriptor) else {
+    let Some(socket) = take(socket) else {
         return false;
     };
+    if let Some(questions) = questions.and_then(take) {
+        developer::connect(questions);
+    }
+    let control = control();
     let offset = reserve::offset();
-    start(move || serve(socket, offset))
+    // Without a thread nobody says hello, and `cargo midair run` tells of that.
+    quiet::spawn("midair", move || serve(socket, offset, control)).is_ok()
 }
 
 fn forget_environment() {
@@ -46,7 +50,10 @@ fn forget_environment() {
         .position(|byte| *byte == b':')
         .map(|at| &rest[at + 1..]);
     // SAFETY: called before there are other threads, as `agent` demands.
-    unsafe { std::env::remove_var(SOCKET) };
+    unsafe {
+        std::env::remove_var(SOCKET);
+        std::env::remove_var(QUESTIONS);
+    };
     match rest {
         // SAFETY: as above.
         Some(rest) => unsafe { std::env::set_var(PRELOAD, OsStr::from_bytes(rest)) },
@@ -74,34 +81,23 @@ fn take(descriptor: RawFd) -> Option<UnixStream> {
     Some(unsafe { UnixStream::from_raw_fd(descriptor) })
 }
 
-/// Runs `serve` in a thread that takes none of the program's signals.
-fn start(serve: impl FnOnce() + Send + 'static) -> bool {
-    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
-    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: fills `all` and, below, `before`; a trap must come through.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::sigdelset(all.as_mut_ptr(), libc::SIGTRAP);
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-    }
-    let thread = std::thread::Builder::new().name("midair".to_owned());
-    let started = thread.spawn(serve);
-    // SAFETY: `before` was filled above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
-    started.is_ok()
-}
-
 /// Answers until the other half is gone. The program then goes on as it is.
-fn serve(mut socket: UnixStream, offset: i64) {
+fn serve(mut socket: UnixStream, offset: i64, control: Result<String, String>) {
     let executable = executable();
     // A reserve that is elsewhere in another thread is not at a fixed distance.
     let is_fixed = reserve::offset() == offset;
+    let (control, no_control) = match control {
+        Ok(path) => (path, String::new()),
+        Err(why) => (String::new(), why),
+    };
     let hello = Hello {
         version: VERSION,
         pid: u64::from(std::process::id()),
         slide: executable.slide,
         reserve: offset,
         reserve_len: if is_fixed { reserve::LEN as u64 } else { 0 },
+        control,
+        no_control,
     };
     let mut agent = Agent {
         area: Area::new(executable.start).map_err(|e| e.to_string()),

@@ -2,7 +2,7 @@
 //! process has linked, and leads the program's functions to it.
 //!
 //! - [`protocol`]: what `cargo midair run` and the agent say to each other.
-//! - `agent`: a thread that answers.
+//! - `agent`: a thread that answers. `developer`: the way back, for questions.
 //! - `area`: address space in reach of the executable, kept for images.
 //! - `caches`: what the program remembers of its modules is forgotten.
 //! - `generations`: what each reload has changed, and the way back.
@@ -16,10 +16,11 @@
 mod agent;
 mod area;
 mod caches;
+pub(crate) mod developer;
 mod generations;
 mod image;
 pub mod protocol;
 mod reserve;
 mod swaps;
 
-pub use agent::agent;
+pub(crate) use agent::start;

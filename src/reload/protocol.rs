@@ -5,6 +5,9 @@
 //! then its fields one after the other: numbers as eight bytes, strings and lists
 //! after their length. Both halves are of one version of midair, so nothing
 //! describes itself; [`VERSION`] is there to notice when they are not.
+//!
+//! In the other direction, on a socket of its own, the program asks: each [`Question`]
+//! gets one [`Told`].
 
 use std::io::{self, Read, Write};
 
@@ -13,6 +16,8 @@ pub const VERSION: u64 = 3;
 /// The environment variable that tells the agent its socket: the number of an
 /// inherited descriptor.
 pub const SOCKET: &str = "MIDAIR_AGENT_SOCKET";
+/// The same for the socket on which the program asks.
+pub const QUESTIONS: &str = "MIDAIR_AGENT_QUESTIONS";
 /// Longer messages are refused.
 const LONGEST: u64 = 1 << 28;
 
@@ -29,6 +34,10 @@ pub struct Hello {
     pub reserve: i64,
     /// How many bytes there are.
     pub reserve_len: u64,
+    /// The path of the control socket; empty if there is none.
+    pub control: String,
+    /// Why there is none.
+    pub no_control: String,
 }
 
 /// What the agent is asked.
@@ -133,6 +142,37 @@ pub struct Undone {
     pub left: u64,
     /// What leading the functions back took.
     pub swap_nanoseconds: u64,
+}
+
+/// What the program asks `cargo midair run`, which has sources and a compiler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Make what the files say live: this one, or all if it is empty.
+    Reload(String),
+    /// Go back to the code before the last reload.
+    Undo,
+    /// Which versions of the code there are.
+    Generations,
+    /// Make this definition of a function live.
+    Eval {
+        /// `fn path::of::function(…) … { … }`.
+        definition: String,
+        /// Put it into its file, too.
+        is_written: bool,
+    },
+    /// The names of the sources, one a line.
+    Sources,
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Whether it was done; else the text says why not.
+    pub is_done: bool,
+    /// For people.
+    pub text: String,
+    /// For programs: JSON, or nothing.
+    pub data: String,
 }
 
 /// Sends one message.
@@ -285,6 +325,8 @@ impl Message for Hello {
         self.slide.put(bytes);
         self.reserve.cast_unsigned().put(bytes);
         self.reserve_len.put(bytes);
+        self.control.put(bytes);
+        self.no_control.put(bytes);
     }
 
     fn get(fields: &mut Fields<'_>) -> Option<Self> {
@@ -294,6 +336,8 @@ impl Message for Hello {
             slide: u64::get(fields)?,
             reserve: u64::get(fields)?.cast_signed(),
             reserve_len: u64::get(fields)?,
+            control: String::get(fields)?,
+            no_control: String::get(fields)?,
         })
     }
 }
@@ -433,6 +477,58 @@ impl Message for Answer {
     }
 }
 
+impl Message for Question {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Reload(file) => {
+                1.put(bytes);
+                file.put(bytes);
+            }
+            Self::Undo => 2.put(bytes),
+            Self::Generations => 3.put(bytes),
+            Self::Eval {
+                definition,
+                is_written,
+            } => {
+                4.put(bytes);
+                definition.put(bytes);
+                u64::from(*is_written).put(bytes);
+            }
+            Self::Sources => 5.put(bytes),
+        }
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(match u64::get(fields)? {
+            1 => Self::Reload(String::get(fields)?),
+            2 => Self::Undo,
+            3 => Self::Generations,
+            4 => Self::Eval {
+                definition: String::get(fields)?,
+                is_written: u64::get(fields)? != 0,
+            },
+            5 => Self::Sources,
+            _ => return None,
+        })
+    }
+}
+
+impl Message for Told {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        u64::from(self.is_done).put(bytes);
+        self.text.put(bytes);
+        self.data.put(bytes);
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            is_done: u64::get(fields)? != 0,
+            text: String::get(fields)?,
+            data: String::get(fields)?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -481,10 +577,36 @@ mod tests {
             slide: 0x1000,
             reserve: -64,
             reserve_len: 32,
+            control: "/tmp/midair-0/shop-1.sock".to_owned(),
+            no_control: String::new(),
         };
         let mut bytes = Vec::new();
         send(&mut bytes, &hello).unwrap();
         assert_eq!(receive::<Hello>(&mut bytes.as_slice()).unwrap(), hello);
+        let questions = [
+            Question::Reload("src/main.rs".to_owned()),
+            Question::Undo,
+            Question::Generations,
+            Question::Eval {
+                definition: "fn a() {}".to_owned(),
+                is_written: true,
+            },
+            Question::Sources,
+        ];
+        for question in questions {
+            let mut bytes = Vec::new();
+            send(&mut bytes, &question).unwrap();
+            let got: Question = receive(&mut bytes.as_slice()).unwrap();
+            assert_eq!(got, question);
+        }
+        let told = Told {
+            is_done: true,
+            text: "done".to_owned(),
+            data: "{}".to_owned(),
+        };
+        let mut bytes = Vec::new();
+        send(&mut bytes, &told).unwrap();
+        assert_eq!(receive::<Told>(&mut bytes.as_slice()).unwrap(), told);
     }
 
     #[test]

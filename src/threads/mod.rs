@@ -34,7 +34,6 @@ pub(crate) mod live;
 pub(crate) mod look;
 pub(crate) mod machine;
 pub(crate) mod own_memory;
-#[cfg(any(debug_assertions, feature = "control"))]
 pub(crate) mod quiet;
 pub(crate) mod registers;
 mod sleeper;

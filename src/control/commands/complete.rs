@@ -1,8 +1,8 @@
 //! How a line could go on.
 
-use super::{Answer, COMMANDS, Takes, Words, names};
-use crate::control::named;
+use super::{Answer, COMMANDS, Takes, Words, live, names};
 use crate::control::socket::json::Json;
+use crate::control::{copies, named};
 
 /// So many ways are told.
 const TOLD: usize = 100;
@@ -38,8 +38,17 @@ fn arguments(takes: Takes, last: &str) -> Vec<String> {
         Takes::Nothing => Vec::new(),
         Takes::Commands => with_prefix(names(), last),
         Takes::Symbols => symbols(last),
-        Takes::Vars => with_prefix(all_names(named::vars().iter().map(|v| v.name())), last),
-        Takes::Slots => with_prefix(all_names(named::slots().iter().map(|s| s.name())), last),
+        Takes::Vars => {
+            let own = named::vars().into_iter().map(|var| var.name().to_owned());
+            either_name(own.chain(copies::names("vars")), last)
+        }
+        Takes::Slots => {
+            let own = named::slots()
+                .into_iter()
+                .map(|slot| slot.name().to_owned());
+            either_name(own.chain(copies::names("slots")), last)
+        }
+        Takes::Sources => live::sources(last),
     }
 }
 
@@ -49,10 +58,14 @@ fn with_prefix<'a>(names: impl IntoIterator<Item = &'a str>, prefix: &str) -> Ve
 }
 
 /// Each name as it can be written: with its path and without.
-fn all_names(names: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
-    names
-        .flat_map(|name| [name, name.rsplit("::").next().unwrap_or(name)])
-        .collect()
+fn either_name(names: impl Iterator<Item = String>, prefix: &str) -> Vec<String> {
+    let all: Vec<String> = names
+        .flat_map(|name| {
+            let last = name.rsplit("::").next().unwrap_or(&name).to_owned();
+            [name, last]
+        })
+        .collect();
+    with_prefix(all.iter().map(String::as_str), prefix)
 }
 
 /// Functions whose path begins so, or a later part of whose path does. What has to be

@@ -1,19 +1,27 @@
 //! A line as words.
 
+use crate::control::socket::json::Json;
+
+/// The commands whose last word is code, and goes to the end of the line.
+const TAKES_CODE: [&str; 1] = ["eval"];
+
 /// At least one word.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::control) struct Words {
     words: Vec<String>,
     text: String,
+    /// A line, not words that were separated already.
+    is_line: bool,
     /// Where each word begins in the text.
     starts: Vec<usize>,
 }
 
 impl Words {
     /// Words are what spaces separate; `"…"` is one word, in which `\"` and `\\` stand
-    /// for themselves and `\n`, `\t` for a new line and a tabulator.
+    /// for themselves and `\n`, `\t` for a new line and a tabulator. In code quotes mean
+    /// what they mean there.
     pub(in crate::control) fn parse(line: &str) -> Result<Self, String> {
-        let mut words = Vec::new();
+        let mut words: Vec<String> = Vec::new();
         let mut starts = Vec::new();
         let mut characters = line.char_indices().peekable();
         while let Some((start, first)) = characters.next() {
@@ -21,6 +29,14 @@ impl Words {
                 continue;
             }
             starts.push(start);
+            if let [command, options @ ..] = words.as_slice()
+                && TAKES_CODE.contains(&command.as_str())
+                && options.iter().all(|option| option.starts_with("--"))
+                && !line[start..].starts_with("--")
+            {
+                words.push(line[start..].trim_end().to_owned());
+                break;
+            }
             let mut word = String::new();
             if first == '"' {
                 loop {
@@ -52,6 +68,7 @@ impl Words {
         Ok(Self {
             words,
             text,
+            is_line: true,
             starts,
         })
     }
@@ -70,8 +87,18 @@ impl Words {
         Self {
             words,
             text,
+            is_line: false,
             starts,
         }
+    }
+
+    /// The same as a request in JSON.
+    pub(in crate::control) fn as_request(&self) -> Json {
+        if self.is_line {
+            return Json::object([("line", Json::text(&self.text))]);
+        }
+        let args = Json::texts(self.words.iter().skip(1).cloned());
+        Json::object([("command", Json::text(self.first())), ("args", args)])
     }
 
     /// The command.
@@ -125,6 +152,11 @@ mod tests {
         assert!(Words::parse("set MESSAGE \"half").is_err());
         assert!(Words::parse("set MESSAGE \"half\\").is_err());
         assert!(Words::parse(" ").is_err());
+        let words = Words::parse("eval --write  fn f() { g( \"a\" ,'\"') } ").unwrap();
+        assert_eq!(
+            words.iter().collect::<Vec<_>>(),
+            ["eval", "--write", "fn f() { g( \"a\" ,'\"') }"]
+        );
         let words = Words::of(["set", "M", " a b "].map(str::to_owned).to_vec());
         assert_eq!(words.value(2), " a b ");
     }

@@ -14,15 +14,16 @@ pub(super) mod json;
 mod lines;
 pub(super) mod own_files;
 mod peer;
-mod session;
+pub(super) mod session;
 mod token;
 
 use super::place;
 use super::{ControlError, Options, Served};
 use crate::threads::quiet;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -41,41 +42,56 @@ static OVER_TCP: AtomicUsize = AtomicUsize::new(0);
 pub(super) fn open(options: &Options) -> Result<Served, ControlError> {
     let mut known = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
     let this = std::process::id();
-    if let Some((_, served)) = known.as_ref().filter(|(pid, _)| *pid == this) {
-        return Ok(served.clone());
+    let before = known.take().filter(|(pid, _)| *pid == this);
+    let is_new = before.is_none();
+    let mut served = match before {
+        Some((_, served)) => served,
+        None => Served {
+            path: open_unix()?,
+            tcp: None,
+        },
+    };
+    *known = Some((this, served.clone()));
+    if let (Some(port), None) = (options.port, &served.tcp) {
+        served.tcp = Some(open_tcp(&served.path, port)?);
+        *known = Some((this, served.clone()));
+    } else if !is_new {
+        return Ok(served);
     }
+    drop(known);
+    if !options.quiet {
+        show(&served);
+    }
+    Ok(served)
+}
+
+fn open_unix() -> Result<PathBuf, ControlError> {
     let folder = place::folder()?;
     own_files::sweep(&folder)?;
     let path = folder.join(place::socket_name(&place::stem()));
     let listener = bind::bind(&path)?;
     own_files::remove_at_exit(&path);
-    let named = path.clone();
-    let system = |what, source| ControlError::System {
-        what,
-        path: named.clone(),
-        source,
-    };
     start("midair-control", move || accept_unix(&listener))
-        .map_err(|e| system("start a thread for", e))?;
-    let mut served = Served { path, tcp: None };
-    if let Some(port) = options.port {
-        let path = served.path.with_extension("token");
-        let token = token::write(&path)?;
-        own_files::remove_at_exit(&path);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .map_err(|e| system("listen on the loopback for", e))?;
-        let address = listener
-            .local_addr()
-            .map_err(|e| system("listen on the loopback for", e))?;
-        start("midair-control-tcp", move || accept_tcp(&listener, &token))
-            .map_err(|e| system("start a thread for", e))?;
-        served.tcp = Some((address, path));
-    }
-    if !options.quiet {
-        show(&served);
-    }
-    *known = Some((this, served.clone()));
-    Ok(served)
+        .map_err(|e| system("start a thread for", &path, e))?;
+    Ok(path)
+}
+
+/// Also here; and the file with the token.
+fn open_tcp(socket: &Path, port: u16) -> Result<(SocketAddr, PathBuf), ControlError> {
+    let path = socket.with_extension("token");
+    let token = token::write(&path)?;
+    own_files::remove_at_exit(&path);
+    let listening = |e| system("listen on the loopback for", socket, e);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(listening)?;
+    let address = listener.local_addr().map_err(listening)?;
+    start("midair-control-tcp", move || accept_tcp(&listener, &token))
+        .map_err(|e| system("start a thread for", socket, e))?;
+    Ok((address, path))
+}
+
+fn system(what: &'static str, path: &Path, source: io::Error) -> ControlError {
+    let path = path.to_owned();
+    ControlError::System { what, path, source }
 }
 
 /// Where the path is seen: on stderr, whose loss must not stop the program.

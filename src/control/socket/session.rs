@@ -39,7 +39,7 @@ pub(super) fn talk(input: impl Read, mut output: impl Write) -> io::Result<()> {
 }
 
 /// What is said to one line.
-pub(super) fn answer(line: &[u8]) -> Option<String> {
+pub(in crate::control) fn answer(line: &[u8]) -> Option<String> {
     let Ok(line) = std::str::from_utf8(line) else {
         return Some(said(Err("a line is not UTF-8".to_owned())));
     };
