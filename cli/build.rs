@@ -1,7 +1,7 @@
-//! Builds the agent that `cargo midair run` preloads, so that this program can
-//! carry it inside.
+//! Builds what `cargo midair run` preloads, the agent into programs and the overlay into
+//! rustc, so that this program can carry both inside.
 //!
-//! It is built here and not when it is first used: the program that it is
+//! They are built here and not when they are first used: the program that the agent is
 //! preloaded into may be built by any toolchain and with any settings, a machine
 //! may be offline by then, and its protocol is that of exactly these sources. The
 //! price is that installing takes longer, once.
@@ -18,6 +18,7 @@ fn main() {
         "arch/Cargo.toml",
         "arch/src",
         "macros",
+        "overlay",
         "src",
         "Cargo.toml",
         "Cargo.lock",
@@ -26,22 +27,26 @@ fn main() {
     }
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(var("OUT_DIR"));
-    let library = build(&root.join("agent/Cargo.toml"), &out.join("agent"));
-    let to = out.join("libmidair_agent.so");
-    if let Err(error) = std::fs::copy(&library, &to) {
-        panic!(
-            "{} cannot be copied to {}: {error}",
-            library.display(),
-            to.display()
-        );
+    let libraries = build(&root.join("Cargo.toml"), &out.join("agent"));
+    for name in ["libmidair_agent.so", "libmidair_overlay.so"] {
+        let (from, to) = (libraries.join(name), out.join(name));
+        if let Err(error) = std::fs::copy(&from, &to) {
+            panic!(
+                "{} cannot be copied to {}: {error}",
+                from.display(),
+                to.display()
+            );
+        }
     }
 }
 
+/// The folder with the libraries.
 fn build(manifest: &Path, folder: &Path) -> PathBuf {
     let target = var("TARGET");
     let mut command = Command::new(var("CARGO"));
     command.args(["build", "--release", "--lib", "--target", &target]);
-    command.args(["--features", "control"]);
+    command.args(["-p", "midair-agent", "-p", "midair-overlay"]);
+    command.args(["--features", "midair-agent/control"]);
     command
         .arg("--manifest-path")
         .arg(manifest)
@@ -59,11 +64,11 @@ fn build(manifest: &Path, folder: &Path) -> PathBuf {
     let status = command.status();
     if !status.as_ref().is_ok_and(|status| status.success()) {
         panic!(
-            "the agent of {} cannot be built: {status:?}",
+            "what {} has to preload cannot be built: {status:?}",
             manifest.display()
         );
     }
-    folder.join(target).join("release/libmidair_agent.so")
+    folder.join(target).join("release")
 }
 
 fn var(name: &str) -> String {

@@ -2,6 +2,7 @@
 
 use super::area::Area;
 use super::caches;
+#[cfg(any(debug_assertions, feature = "control"))]
 use super::developer;
 use super::generations::Generations;
 use super::image::{self, Image};
@@ -24,18 +25,18 @@ const PRELOAD: &str = "LD_PRELOAD";
 /// answers whether it was. `control` opens the control socket, or says why there is none.
 pub(crate) fn start(control: impl FnOnce() -> Result<String, String>) -> bool {
     let descriptor = |name| std::env::var(name).ok()?.parse().ok();
-    let (socket, questions) = (descriptor(SOCKET), descriptor(QUESTIONS));
-    let Some(socket) = socket else {
+    let Some(socket) = descriptor(SOCKET) else {
         return false;
     };
+    #[cfg(any(debug_assertions, feature = "control"))]
+    if let Some(questions) = descriptor(QUESTIONS).and_then(take) {
+        developer::connect(questions);
+    }
     // Children of this process are not `cargo midair run`'s.
     forget_environment();
     let Some(socket) = take(socket) else {
         return false;
     };
-    if let Some(questions) = questions.and_then(take) {
-        developer::connect(questions);
-    }
     let control = control();
     let offset = reserve::offset();
     // Without a thread nobody says hello, and `cargo midair run` tells of that.

@@ -1,18 +1,15 @@
 //! The way back: the program asks `cargo midair run`, which has the sources and the
 //! compiler.
 
-#[cfg(any(debug_assertions, feature = "control"))]
 use super::protocol::{self, Question, Told};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
-#[cfg(any(debug_assertions, feature = "control"))]
 use std::{fmt, io};
 
 /// The socket, and the process that it is of: a child of a fork has none.
 static DEVELOPER: Mutex<Option<(u32, UnixStream)>> = Mutex::new(None);
 
 /// Why there is no answer.
-#[cfg(any(debug_assertions, feature = "control"))]
 #[derive(Debug)]
 pub(crate) enum Unheard {
     /// The program was not started by `cargo midair run`, or that has ended.
@@ -21,7 +18,6 @@ pub(crate) enum Unheard {
     Lost(io::Error),
 }
 
-#[cfg(any(debug_assertions, feature = "control"))]
 impl fmt::Display for Unheard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -37,7 +33,6 @@ impl fmt::Display for Unheard {
     }
 }
 
-#[cfg(any(debug_assertions, feature = "control"))]
 impl std::error::Error for Unheard {}
 
 pub(super) fn connect(socket: UnixStream) {
@@ -50,7 +45,6 @@ pub(super) fn connect(socket: UnixStream) {
 /// # Errors
 ///
 /// [`Unheard`].
-#[cfg(any(debug_assertions, feature = "control"))]
 pub(crate) fn ask(question: &Question) -> Result<Told, Unheard> {
     let mut known = DEVELOPER.lock().unwrap_or_else(PoisonError::into_inner);
     let Some((process, socket)) = known.as_mut() else {

@@ -16,6 +16,7 @@
 mod agent;
 mod area;
 mod caches;
+#[cfg(any(debug_assertions, feature = "control"))]
 pub(crate) mod developer;
 mod generations;
 mod image;

@@ -169,6 +169,31 @@ impl Capture {
         files.map(|(_, path)| self.directory.join(path))
     }
 
+    /// The crate's first file.
+    pub(crate) fn root(&self) -> Option<PathBuf> {
+        let root = self.args.iter().find(|arg| arg.ends_with(".rs"));
+        root.map(|root| self.directory.join(root))
+    }
+
+    /// Makes cargo forget that it has built this, so that it does when it is asked to.
+    pub(crate) fn forget_build(&self) -> Result<(), String> {
+        let package = self.env.get("CARGO_PKG_NAME").map_or("", String::as_str);
+        let hash = self.codegen("extra-filename").unwrap_or_default();
+        let out = self.out_folder();
+        for profile in out.ancestors().skip(1).take(2) {
+            let memory = profile
+                .join(".fingerprint")
+                .join(format!("{package}{hash}"));
+            match std::fs::remove_dir_all(&memory) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(format!("{}: {e}", memory.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The same call as a command.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.rustc);

@@ -10,6 +10,7 @@
 //! - [`changes`]: the functions in them that have.
 //! - [`object`]: one object. [`names`]: where everything is. [`pool`]: where what
 //!   is missing is found. [`link`]: the image of an edit.
+//! - [`eval`]: a definition that was typed.
 //! - [`session`]: one edit after the other. [`report`]: what is said of each.
 //!
 //! What is not here: everything that touches the program's memory, which is the
@@ -21,6 +22,7 @@ mod agent_file;
 mod build;
 mod changes;
 mod crates;
+mod eval;
 mod link;
 mod names;
 mod object;

@@ -2,7 +2,7 @@
 
 use super::capture::Capture;
 use midair::reload::protocol::{
-    self, Answer, Hello, Load, Loaded, Request, SOCKET, Undone, VERSION,
+    self, Answer, Hello, Load, Loaded, QUESTIONS, Request, SOCKET, Undone, VERSION,
 };
 use std::ffi::OsString;
 use std::os::fd::AsRawFd as _;
@@ -19,6 +19,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The program's number, for the handler of signals.
 static PROGRAM: AtomicI32 = AtomicI32::new(0);
 
+/// A program that was started.
+pub(crate) struct Started {
+    pub(crate) child: Child,
+    /// Where the agent in it answers.
+    pub(crate) agent: UnixStream,
+    /// Where it asks.
+    pub(crate) questions: UnixStream,
+}
+
 /// Starts `copy` of the executable as cargo would start the executable, with the
 /// agent in it.
 pub(crate) fn start(
@@ -27,10 +36,9 @@ pub(crate) fn start(
     capture: &Capture,
     agent: &Path,
     args: &[OsString],
-) -> Result<(Child, UnixStream), String> {
-    let (own, its) = UnixStream::pair().map_err(|e| format!("a socket: {e}"))?;
-    // SAFETY: clears a flag of a descriptor of ours: the program inherits it.
-    unsafe { libc::fcntl(its.as_raw_fd(), libc::F_SETFD, 0) };
+) -> Result<Started, String> {
+    let (own, its) = inherited_pair()?;
+    let (questions, its_questions) = inherited_pair()?;
     let mut preload = agent.as_os_str().to_owned();
     if let Some(before) = std::env::var_os("LD_PRELOAD").filter(|before| !before.is_empty()) {
         preload.push(":");
@@ -40,13 +48,27 @@ pub(crate) fn start(
     command.arg0(executable).args(args);
     let of_cargo = capture.env.iter().filter(|(name, _)| is_for_programs(name));
     command.envs(of_cargo).env("LD_PRELOAD", preload);
-    command.env(SOCKET, its.as_raw_fd().to_string());
+    command
+        .env(SOCKET, its.as_raw_fd().to_string())
+        .env(QUESTIONS, its_questions.as_raw_fd().to_string());
     handle_signals();
     let child = command
         .spawn()
         .map_err(|e| format!("{}: {e}", executable.display()))?;
     PROGRAM.store(child.id() as i32, Ordering::Relaxed);
-    Ok((child, own))
+    Ok(Started {
+        child,
+        agent: own,
+        questions,
+    })
+}
+
+/// Two ends; a program that is started inherits the second.
+fn inherited_pair() -> Result<(UnixStream, UnixStream), String> {
+    let (own, its) = UnixStream::pair().map_err(|e| format!("a socket: {e}"))?;
+    // SAFETY: clears a flag of a descriptor of ours.
+    unsafe { libc::fcntl(its.as_raw_fd(), libc::F_SETFD, 0) };
+    Ok((own, its))
 }
 
 /// What `cargo run` sets for a program.

@@ -6,13 +6,18 @@
 
 use super::capture::Capture;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-/// Calls rustc; whether it had no errors. What it has to say is shown as cargo
-/// shows it.
-pub(crate) fn replay(capture: &Capture) -> Result<bool, String> {
+/// Calls rustc, which is `prepare`d; whether it had no errors, and the errors. What it
+/// has to say is shown as cargo shows it, if it `is_shown`.
+pub(crate) fn replay(
+    capture: &Capture,
+    prepare: impl FnOnce(&mut Command) -> Result<(), String>,
+    is_shown: bool,
+) -> Result<Replayed, String> {
     let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", capture.rustc);
     let mut command = capture.command();
+    prepare(&mut command)?;
     if !capture.has_crate_type("lib") && !capture.has_crate_type("rlib") {
         command.arg("-Clinker=true");
     }
@@ -21,12 +26,37 @@ pub(crate) fn replay(capture: &Capture) -> Result<bool, String> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|e| fail(&e))?;
+    let mut errors = Vec::new();
     if let Some(messages) = child.stderr.take() {
         for line in BufReader::new(messages).lines() {
-            show(&line.map_err(|e| fail(&e))?);
+            let line = line.map_err(|e| fail(&e))?;
+            errors.extend(error(&line));
+            if is_shown {
+                show(&line);
+            }
         }
     }
-    Ok(child.wait().map_err(|e| fail(&e))?.success())
+    Ok(Replayed {
+        is_built: child.wait().map_err(|e| fail(&e))?.success(),
+        errors: errors.join("\n"),
+    })
+}
+
+/// What has come of it.
+pub(crate) struct Replayed {
+    pub(crate) is_built: bool,
+    /// As rustc words them, without colours.
+    pub(crate) errors: String,
+}
+
+/// The text of a diagnostic that is an error.
+fn error(line: &str) -> Option<String> {
+    let message: serde_json::Value = serde_json::from_str(line).ok()?;
+    if message.get("level")? != "error" {
+        return None;
+    }
+    let text = message.get("rendered")?.as_str()?;
+    Some(anstream::adapter::strip_str(text).to_string())
 }
 
 /// Shows one line of rustc's: a diagnostic in JSON, or text.

@@ -80,6 +80,12 @@ impl Report {
         }
     }
 
+    /// The same without colours, for somebody elsewhere.
+    pub(crate) fn words(&self) -> String {
+        let text = anstream::adapter::strip_str(&self.text()).to_string();
+        text.strip_prefix("midair: ").unwrap_or(&text).to_owned()
+    }
+
     fn text(&self) -> String {
         let mut text = format!("{FAINT}midair{FAINT:#}: ");
         let time = &self.milliseconds;

@@ -1,5 +1,6 @@
 //! What a session waits for: edits, and the program's end.
 
+use super::asked::Asked;
 use super::state::Session;
 use crate::run::report;
 use crate::run::watch::Touched;
@@ -11,14 +12,16 @@ use std::time::Instant;
 pub(super) enum Event {
     Touched(Touched),
     Ended(std::io::Result<ExitStatus>),
+    Asked(Asked),
 }
 
-/// Waits for the program's end.
-pub(super) fn wait(events: &Receiver<Event>) -> std::io::Result<ExitStatus> {
+/// Waits for the program's end; edits do not become live for this reason.
+pub(super) fn wait(events: &Receiver<Event>, why: &str) -> std::io::Result<ExitStatus> {
     loop {
         match events.recv() {
             Ok(Event::Ended(status)) => return status,
             Ok(Event::Touched(_)) => {}
+            Ok(Event::Asked(asked)) => asked.refuse(why),
             Err(_) => return Err(std::io::Error::other("nobody waits for it")),
         }
     }
@@ -27,9 +30,15 @@ pub(super) fn wait(events: &Receiver<Event>) -> std::io::Result<ExitStatus> {
 impl Session {
     /// Reloads until the program ends.
     pub(super) fn serve(&mut self, events: &Receiver<Event>) -> std::io::Result<ExitStatus> {
+        let mut next = None;
         loop {
-            let mut touched = match events.recv() {
+            let mut touched = match next.take().map_or_else(|| events.recv(), Ok) {
                 Ok(Event::Touched(touched)) => touched,
+                Ok(Event::Asked(asked)) => {
+                    let told = self.asked(&asked.question);
+                    asked.answer(&told);
+                    continue;
+                }
                 Ok(Event::Ended(status)) => return status,
                 Err(_) => return Err(std::io::Error::other("nobody waits for it")),
             };
@@ -41,6 +50,10 @@ impl Session {
                         touched.quiet = more.quiet;
                     }
                     Ok(Event::Ended(status)) => return status,
+                    Ok(other) => {
+                        next = Some(other);
+                        break;
+                    }
                     Err(RecvTimeoutError::Timeout) => break,
                     Err(RecvTimeoutError::Disconnected) => break,
                 }

@@ -1,11 +1,12 @@
 //! One edit after the other, until the program ends.
 //!
 //! - [`state`]: what is known of the program that runs.
-//! - [`events`]: what a session waits for.
+//! - [`events`]: what a session waits for. [`asked`]: what the program's socket asks.
 //! - [`stale`]: crates that were edited are built anew.
 //! - [`reload`]: what was built is compared with what runs, and made live.
 //! - [`folder`]: where the files of a session are.
 
+mod asked;
 mod events;
 mod folder;
 mod reload;
@@ -31,10 +32,11 @@ pub(crate) fn run(args: &Run) -> Result<ExitCode, String> {
     std::fs::copy(&build.executable, &copy).map_err(|e| format!("{}: {e}", copy.display()))?;
     let agent = agent_file::in_folder(&own.0)?;
     let program = build.captures.last().ok_or("cargo has built nothing")?;
-    let (mut child, socket) =
-        process::start(&copy, &build.executable, program, &agent, &args.args)?;
+    let started = process::start(&copy, &build.executable, program, &agent, &args.args)?;
+    let (mut child, socket) = (started.child, started.agent);
     let (tell, events) = mpsc::channel();
     let ended = tell.clone();
+    asked::listen(started.questions, tell.clone());
     std::thread::spawn(move || ended.send(Event::Ended(child.wait())));
     let session = Session::new(args, &build, &copy, socket, own.0.clone(), move |touched| {
         // Nobody listens any more once the program has ended.
@@ -43,8 +45,9 @@ pub(crate) fn run(args: &Run) -> Result<ExitCode, String> {
     let status = match session {
         Ok(mut session) => session.serve(&events),
         Err(why) => {
-            report::say(args.json(), &format!("edits will not become live: {why}"));
-            events::wait(&events)
+            let why = format!("edits will not become live: {why}");
+            report::say(args.json(), &why);
+            events::wait(&events, &why)
         }
     };
     let status = status.map_err(|e| format!("the program: {e}"))?;

@@ -1,35 +1,85 @@
 //! Crates that were edited are built anew, and so are those that use them.
 
 use super::state::Session;
-use crate::run::report::{Latency, milliseconds};
+use crate::run::report::{self, Latency, Report, milliseconds};
 use crate::run::{crates, replay};
+use std::fmt;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
+
+/// Why what was edited is not live.
+#[derive(Debug)]
+pub(super) enum NotLive {
+    /// rustc's errors.
+    Broken(String),
+    Failed(String),
+}
+
+impl NotLive {
+    /// For somebody who does not see this program's stderr.
+    pub(super) fn with_errors(&self) -> String {
+        match self {
+            Self::Broken(errors) => format!("{self}; nothing has changed\n{errors}"),
+            Self::Failed(_) => format!("{self}; nothing has changed"),
+        }
+    }
+}
+
+impl fmt::Display for NotLive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken(_) => f.write_str("it does not compile"),
+            Self::Failed(why) => f.write_str(why),
+        }
+    }
+}
+
+impl From<String> for NotLive {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
 
 impl Session {
     /// Makes live what was edited, if anything was.
-    pub(super) fn edited(&mut self, paths: &[PathBuf], begun: Instant) -> Result<(), String> {
+    pub(super) fn edited(&mut self, paths: &[PathBuf], begun: Instant) -> Result<(), NotLive> {
+        if self.touched(paths) {
+            self.renew(begun, true)?.print(self.json);
+        }
+        Ok(())
+    }
+
+    /// Whether any of these files is another one now; its crates are stale then.
+    pub(super) fn touched(&mut self, paths: &[PathBuf]) -> bool {
         let failed = !self.stale.is_empty();
         let mut any = false;
         for path in paths {
-            let users: Vec<usize> = (0..self.crates.len())
-                .filter(|n| self.crates[*n].sources.contains(path))
-                .collect();
+            let users = self.users_of(path);
             // A file that the last build has missed, perhaps.
             let may_be_missing = failed && path.extension().is_some_and(|end| end == "rs");
             if (!users.is_empty() || may_be_missing) && self.watch.is_edited(path) {
                 self.stale.extend(users);
                 any = true;
+                let typed = self.overlay.forget(path);
+                if !typed.is_empty() {
+                    let text = format!(
+                        "what was typed for {} gives way to the file",
+                        typed.join(", ")
+                    );
+                    report::say(self.json, &text);
+                }
             }
         }
-        if !any {
-            return Ok(());
-        }
+        any
+    }
+
+    /// Builds what is stale and makes it live. What rustc has to say is shown, or only
+    /// given back.
+    pub(super) fn renew(&mut self, begun: Instant, is_shown: bool) -> Result<Report, NotLive> {
         let watch = begun.elapsed();
         let replayed = Instant::now();
-        let Some(rebuilt) = self.rebuild()? else {
-            return Err("it does not compile".to_owned());
-        };
+        let rebuilt = self.rebuild(is_shown)?;
         let mut latency = Latency {
             watch: milliseconds(watch),
             rustc: milliseconds(replayed.elapsed()),
@@ -38,27 +88,34 @@ impl Session {
         let mut report = self.reload(&rebuilt, &mut latency)?;
         latency.total = milliseconds(begun.elapsed());
         report.milliseconds = latency;
-        report.print(self.json);
-        Ok(())
+        Ok(report)
     }
 
     /// Builds the crates that are stale, and those that use them if they see a
-    /// difference. None if one does not compile.
-    fn rebuild(&mut self) -> Result<Option<Vec<usize>>, String> {
+    /// difference.
+    fn rebuild(&mut self, is_shown: bool) -> Result<Vec<usize>, NotLive> {
         let mut done = Vec::new();
         let mut n = 0;
         while n < self.crates.len() {
             if self.stale.contains(&n) {
                 let before = std::fs::read(self.crates[n].metadata()).ok();
-                let succeeded = replay::replay(&self.crates[n].capture)?;
+                if !self.overlay.is_empty() {
+                    // cargo must not take what is built now for what the files say.
+                    self.crates[n].capture.forget_build()?;
+                }
+                let prepare = |rustc: &mut Command| match &self.overlay_library {
+                    Some(library) => self.overlay.apply(rustc, library, &self.folder),
+                    None => Ok(()),
+                };
+                let replayed = replay::replay(&self.crates[n].capture, prepare, is_shown)?;
                 // Also a build that fails says what it has read.
                 let sources = crates::sources(&self.crates[n].capture);
                 if !sources.is_empty() {
                     self.watch.add(&sources)?;
                     self.crates[n].sources = sources;
                 }
-                if !succeeded {
-                    return Ok(None);
+                if !replayed.is_built {
+                    return Err(NotLive::Broken(replayed.errors));
                 }
                 done.push(n);
                 let metadata = self.crates[n].metadata();
@@ -68,6 +125,6 @@ impl Session {
             }
             n += 1;
         }
-        Ok(Some(done))
+        Ok(done)
     }
 }

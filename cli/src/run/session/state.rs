@@ -3,6 +3,7 @@
 use crate::args::Run;
 use crate::run::build::Build;
 use crate::run::crates::{self, Crate};
+use crate::run::eval::overlay::Overlay;
 use crate::run::names::Names;
 use crate::run::pool::Pool;
 use crate::run::process::Agent;
@@ -29,6 +30,9 @@ pub(super) struct Session {
     pub(super) images: usize,
     pub(super) reserve: u64,
     pub(super) json: bool,
+    /// What was typed in place of functions in files.
+    pub(super) overlay: Overlay,
+    pub(super) overlay_library: Option<PathBuf>,
 }
 
 impl Session {
@@ -80,6 +84,7 @@ impl Session {
         if let Some(main) = names.global("main") {
             agent.prepare(main)?;
         }
+        report::say(args.json(), &control(&agent));
         report::say(args.json(), &format!("watching {} crates", crates.len()));
         let mut types = gate::Running::new();
         for unit in crates.iter().flat_map(|one| one.units.running.values()) {
@@ -97,6 +102,17 @@ impl Session {
             images: 0,
             reserve: 0,
             json: args.json(),
+            overlay: Overlay::default(),
+            overlay_library: None,
         })
+    }
+}
+
+/// Where the control socket is, in words.
+fn control(agent: &Agent) -> String {
+    let hello = &agent.hello;
+    match hello.control.as_str() {
+        "" => format!("there is no control socket: {}", hello.no_control),
+        path => format!("control socket {path}; `cargo midair repl {}`", hello.pid),
     }
 }
