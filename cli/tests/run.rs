@@ -6,6 +6,8 @@
 
 #[path = "run/counter.rs"]
 mod counter;
+#[path = "run/greeting.rs"]
+mod greeting;
 #[path = "run/keeps.rs"]
 mod keeps;
 #[path = "run/live.rs"]
@@ -14,5 +16,7 @@ mod live;
 mod program;
 #[path = "run/refused.rs"]
 mod refused;
+#[path = "run/socket.rs"]
+mod socket;
 #[path = "run/workspace.rs"]
 mod workspace;

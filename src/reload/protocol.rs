@@ -12,7 +12,7 @@
 use std::io::{self, Read, Write};
 
 /// Changes whenever a message does.
-pub const VERSION: u64 = 3;
+pub const VERSION: u64 = 4;
 /// The environment variable that tells the agent its socket: the number of an
 /// inherited descriptor.
 pub const SOCKET: &str = "MIDAIR_AGENT_SOCKET";

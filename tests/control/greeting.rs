@@ -112,11 +112,11 @@ fn what_is_wrong_is_answered_and_changes_nothing() {
         ),
         (
             "reload",
-            "error: not available: the program was not started by `cargo midair run`",
+            "error: not available: only `cargo midair run` has the sources and the compiler",
         ),
         (
             "eval fn a() {}",
-            "error: not available: the program was not started by `cargo midair run`",
+            "error: not available: only `cargo midair run` has the sources and the compiler",
         ),
         (
             "dance",

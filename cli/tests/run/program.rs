@@ -4,6 +4,7 @@ use crate::workspace::Workspace;
 use serde_json::Value;
 use snapbox::cmd::cargo_bin;
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -34,6 +35,24 @@ impl Program {
                 .as_str()
                 .is_some_and(|m| m.contains("watching"))
         });
+    }
+
+    /// The path of its control socket, as it is shown.
+    pub(crate) fn socket(&self) -> PathBuf {
+        let shown = |line: &Value| {
+            let text = line["message"].as_str()?.strip_prefix("control socket ")?;
+            Some(PathBuf::from(text.split(';').next()?))
+        };
+        let line = self.wait_for(|line| shown(line).is_some());
+        shown(&line).unwrap()
+    }
+
+    /// All lines from now on are this one, for a while.
+    pub(crate) fn prints_only(&self, text: &str) {
+        while self.line() != text {}
+        for _ in 0..20 {
+            assert_eq!(self.line(), text);
+        }
     }
 
     /// The next line of the program's.

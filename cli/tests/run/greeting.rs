@@ -1,0 +1,67 @@
+//! The transcript of the article on changing a program that runs from Clojure's socket
+//! REPL, command for command: look at the value, redefine it, redefine the function,
+//! load the file again.
+
+use crate::program::Program;
+use crate::socket::Client;
+use crate::workspace::Workspace;
+
+const FILE: &str = "src/greeting.rs";
+
+/// The example, with midair from where it is.
+fn workspace() -> Workspace {
+    let workspace = Workspace::of("examples/greeting", "greeting");
+    let midair = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let manifest = workspace.read("Cargo.toml").replace("../..", midair);
+    workspace.write("Cargo.toml", &manifest);
+    workspace
+}
+
+fn start() -> (Program, Client) {
+    let program = Program::with(workspace(), &[]);
+    let mut client = Client::connect(&program.socket());
+    program.wait_until_watched();
+    assert_eq!(client.ask("set PAUSE 5"), "greeting::greeting::PAUSE = 5");
+    (program, client)
+}
+
+#[test]
+fn a_value_a_function_and_a_file_as_in_clojure() {
+    let (program, mut client) = start();
+    program.prints_only("hello world");
+
+    // greeting=> message
+    let answer = client.ask("get MESSAGE");
+    assert_eq!(answer, "greeting::greeting::MESSAGE = hello world");
+    // greeting=> (def message "goodbye world")
+    client.ask("set MESSAGE \"goodbye world\"");
+    program.prints_only("goodbye world");
+
+    // greeting=> (defn print-message [] (println "jenny:" message))
+    let before = program.workspace.read(FILE);
+    let answer =
+        client.ask(r#"eval fn greeting::print_message() { println!("jenny: {}", MESSAGE) }"#);
+    assert!(answer.starts_with("1 function live"), "{answer}");
+    assert!(
+        answer.contains("greeting::greeting::print_message"),
+        "{answer}"
+    );
+    client.line();
+    let until = client.line();
+    assert!(until.starts_with("src/greeting.rs is as it was"), "{until}");
+    program.prints_only("jenny: goodbye world");
+    assert_eq!(program.workspace.read(FILE), before);
+
+    // The file is edited and not looked at yet is what Clojure knows; here it is looked
+    // at when it is saved, so what is loaded again is the file as it always was.
+    // greeting=> (load-file "src/greeting.clj")
+    let answer = client.ask("reload src/greeting.rs");
+    assert!(answer.starts_with("1 function live"), "{answer}");
+    client.line();
+    program.prints_only("goodbye world");
+    assert_eq!(
+        client.ask("reload"),
+        "nothing has changed; what runs is what the files say"
+    );
+    assert_eq!(program.terminate(), 128 + 15);
+}
