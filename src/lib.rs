@@ -60,6 +60,7 @@ pub use patch::{
     Whereabouts, can_patch, patch, patch_closure, patch_raw, patch_symbol, perf_map, reclaim,
     stats, unpatch_all,
 };
+pub use reload::{generations, pin, pinned};
 pub use symbols::{Symbol, SymbolError, SymbolKind, symbol, symbols};
 #[cfg(target_arch = "aarch64")]
 pub use threads::live::allow_unsanctioned_stores;

@@ -38,3 +38,9 @@ pub unsafe extern "C" fn midair_agent_serve_1(
     // SAFETY: the caller's promise.
     unsafe { midair::control::__serve(port, told, to) };
 }
+
+/// By this the program's own midair, another copy, finds this one.
+#[unsafe(no_mangle)]
+pub extern "C" fn midair_pins_v1() -> *const midair::reload::Interface {
+    midair::reload::interface()
+}

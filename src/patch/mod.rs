@@ -14,6 +14,7 @@
 //! - [`perf_map`]: names of gates and copies for profilers.
 //! - [`arrival`]: how generated code hands an address to a function of any type.
 //! - [`selector`]: calls go one way or the other, by the calling thread.
+//! - [`versions`]: calls go to one of several versions, by the thread that makes them.
 //! - [`function`], [`closure`]: function pointers and closures as replacements.
 //!
 //! What differs from one machine to the next is in [`per_machine`] and in files
@@ -50,6 +51,7 @@ mod site;
 mod sites;
 mod staged;
 mod transaction;
+pub(crate) mod versions;
 
 pub use closure::{Closure, patch_closure};
 pub use consistency::{Consistency, Holdout, Whereabouts};

@@ -9,17 +9,20 @@ use super::image::{self, Image};
 use super::protocol::{
     self, Answer, Hello, Load, Loaded, QUESTIONS, Request, SOCKET, Undone, VERSION,
 };
-use super::reserve;
+use super::{pins, reserve};
 use crate::threads::quiet;
 use std::ffi::{CString, OsStr};
 use std::mem::MaybeUninit;
-use std::os::fd::{FromRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where the list of libraries is that are loaded before all others.
 const PRELOAD: &str = "LD_PRELOAD";
+
+/// How often is looked whether functions need not choose any more, while they do.
+const TIDY: Duration = Duration::from_millis(50);
 
 /// Starts the agent of hot reload, if this process was started by `cargo midair run`;
 /// answers whether it was. `control` opens the control socket, or says why there is none.
@@ -39,8 +42,10 @@ pub(crate) fn start(control: impl FnOnce() -> Result<String, String>) -> bool {
     };
     let control = control();
     let offset = reserve::offset();
+    let distance = pins::held::distance();
+    pins::activate();
     // Without a thread nobody says hello, and `cargo midair run` tells of that.
-    quiet::spawn("midair", move || serve(socket, offset, control)).is_ok()
+    quiet::spawn("midair", move || serve(socket, offset, distance, control)).is_ok()
 }
 
 fn forget_environment() {
@@ -83,7 +88,7 @@ fn take(descriptor: RawFd) -> Option<UnixStream> {
 }
 
 /// Answers until the other half is gone. The program then goes on as it is.
-fn serve(mut socket: UnixStream, offset: i64, control: Result<String, String>) {
+fn serve(mut socket: UnixStream, offset: i64, pins: i64, control: Result<String, String>) {
     let executable = executable();
     // A reserve that is elsewhere in another thread is not at a fixed distance.
     let is_fixed = reserve::offset() == offset;
@@ -102,18 +107,36 @@ fn serve(mut socket: UnixStream, offset: i64, control: Result<String, String>) {
     };
     let mut agent = Agent {
         area: Area::new(executable.start).map_err(|e| e.to_string()),
-        generations: Generations::default(),
+        generations: Generations::new(pins),
         images: Vec::new(),
     };
     if protocol::send(&mut socket, &hello).is_err() {
         return;
     }
-    while let Ok(request) = protocol::receive(&mut socket) {
+    loop {
+        // What waits for the last pin of a generation is looked at again.
+        while agent.generations.tidy() && !is_asked(&socket, TIDY) {}
+        let Ok(request) = protocol::receive(&mut socket) else {
+            return;
+        };
         let answer = agent.answer(request).unwrap_or_else(Answer::Failed);
         if protocol::send(&mut socket, &answer).is_err() {
             return;
         }
     }
+}
+
+/// Whether a request comes within this time.
+fn is_asked(socket: &UnixStream, time: Duration) -> bool {
+    let mut polled = libc::pollfd {
+        fd: socket.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one structure, which outlives the call.
+    let answer = unsafe { libc::poll(&mut polled, 1, time.as_millis() as i32) };
+    // An error shows when it is read.
+    answer != 0
 }
 
 struct Agent {

@@ -5,10 +5,12 @@
 //! - `agent`: a thread that answers. `developer`: the way back, for questions.
 //! - `area`: address space in reach of the executable, kept for images.
 //! - `caches`: what the program remembers of its modules is forgotten.
-//! - `generations`: what each reload has changed, and the way back.
+//! - `constants`: constants that are overwritten where they are.
+//! - `generations`: what each reload has changed, who runs which, and the way back.
 //! - `image`: an image is loaded at the address that it was linked to.
+//! - `listed`: what there is to say about generations.
+//! - `pins`: who holds on to a generation.
 //! - `reserve`: thread-local memory for thread-locals that come later.
-//! - `swaps`: the patches of a reload, changed in one transaction.
 //!
 //! The agent knows nothing of sources, compilers, names of functions or layouts:
 //! whoever sends an image vouches for it.
@@ -16,12 +18,18 @@
 mod agent;
 mod area;
 mod caches;
+mod constants;
 #[cfg(any(debug_assertions, feature = "control"))]
 pub(crate) mod developer;
 mod generations;
 mod image;
+mod listed;
+mod pins;
 pub mod protocol;
 mod reserve;
-mod swaps;
 
 pub(crate) use agent::start;
+pub use listed::{Generation, NoGenerations, PinnedThread, generations};
+#[doc(hidden)]
+pub use pins::{Interface, interface};
+pub use pins::{Pin, Pinned, pin, pinned};

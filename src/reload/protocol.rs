@@ -79,7 +79,8 @@ pub struct Load {
 pub struct Swap {
     /// The function's address.
     pub target: u64,
-    /// Where calls of it go from now on.
+    /// Where calls of it go from now on; if that is its own address, it is as it
+    /// was built.
     pub replacement: u64,
 }
 
@@ -232,7 +233,12 @@ pub trait Message: Sized {
 #[derive(Debug)]
 pub struct Fields<'a>(&'a [u8]);
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
+    /// All of a message.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     fn take(&mut self, len: usize) -> Option<&[u8]> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;

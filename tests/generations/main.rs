@@ -2,4 +2,7 @@
 //! run` asks it. What reloads lead functions to is in the program already.
 
 mod agent;
+mod load;
+mod pins;
 mod undo;
+mod versions;

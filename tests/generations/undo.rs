@@ -26,7 +26,6 @@ static CONSTANT: u32 = 5;
 fn an_undo_goes_back_one_reload_and_the_next_one_further() {
     let mut agent = agent();
     let agent = agent.as_mut().unwrap();
-    agent.undo_all();
     let bytes = |f: fn() -> u64| {
         // SAFETY: the function's first bytes.
         unsafe { std::slice::from_raw_parts(at(f) as *const u8, 16) }.to_vec()
@@ -40,12 +39,18 @@ fn an_undo_goes_back_one_reload_and_the_next_one_further() {
     assert_eq!([undone.generation, undone.reload], [second + 1, second]);
     assert_eq!([one(), two(), three()], [11, 2, 3]);
     let undone = agent.undo().unwrap();
-    assert_eq!(
-        [undone.generation, undone.reload, undone.left],
-        [second + 2, first, 0]
-    );
+    assert_eq!([undone.generation, undone.reload], [second + 2, first]);
     assert_eq!([one(), two(), three()], [1, 2, 3]);
     assert_eq!([bytes(one), bytes(two)], built);
+}
+
+#[test]
+fn when_all_is_undone_there_is_nothing_to_undo() {
+    let mut agent = agent();
+    let agent = agent.as_mut().unwrap();
+    agent.reload(&[(at(three), at(one_a))]);
+    while agent.undo().unwrap().left > 0 {}
+    assert_eq!(three(), 3);
     let why = agent.undo().unwrap_err();
     assert!(why.starts_with("there is nothing to undo"), "{why}");
 }
@@ -54,7 +59,6 @@ fn an_undo_goes_back_one_reload_and_the_next_one_further() {
 fn a_reload_after_an_undo_is_taken_back_to_what_was_undone_to() {
     let mut agent = agent();
     let agent = agent.as_mut().unwrap();
-    agent.undo_all();
     agent.reload(&[(at(one), at(one_a))]);
     agent.reload(&[(at(one), at(one_b))]);
     agent.undo().unwrap();
@@ -70,7 +74,6 @@ fn a_reload_after_an_undo_is_taken_back_to_what_was_undone_to() {
 fn an_undo_brings_constants_back() {
     let mut agent = agent();
     let agent = agent.as_mut().unwrap();
-    agent.undo_all();
     let read = || {
         // SAFETY: a static of this program.
         unsafe { std::ptr::read_volatile(black_box(&raw const CONSTANT)) }
@@ -92,7 +95,6 @@ fn an_undo_brings_constants_back() {
 fn a_function_that_two_objects_bring_goes_back_to_what_it_was() {
     let mut agent = agent();
     let agent = agent.as_mut().unwrap();
-    agent.undo_all();
     agent.reload(&[(at(three), at(one_a)), (at(three), at(one_b))]);
     assert_eq!(three(), 12);
     agent.undo().unwrap();
@@ -103,7 +105,6 @@ fn a_function_that_two_objects_bring_goes_back_to_what_it_was() {
 fn a_reload_that_fails_is_no_generation() {
     let mut agent = agent();
     let agent = agent.as_mut().unwrap();
-    agent.undo_all();
     let before = agent.reload(&[(at(one), at(one_a))]);
     let nowhere = Load {
         swaps: vec![midair::reload::protocol::Swap {

@@ -1,4 +1,4 @@
-//! Code that goes live: `reload`, `undo`, `generations`, `eval`.
+//! Code that goes live: `reload`, `undo`, `eval`.
 //!
 //! What these need, sources and a compiler, `cargo midair run` has: it is asked.
 
@@ -17,13 +17,6 @@ pub(super) fn reload(words: &Words) -> Result<Answer, String> {
 pub(super) fn undo(words: &Words) -> Result<Answer, String> {
     match words.len() {
         1 => ask(&Question::Undo),
-        _ => Err(usage(words)),
-    }
-}
-
-pub(super) fn generations(words: &Words) -> Result<Answer, String> {
-    match words.len() {
-        1 => ask(&Question::Generations),
         _ => Err(usage(words)),
     }
 }

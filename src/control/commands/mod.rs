@@ -6,7 +6,7 @@
 //! - [`values`]: `vars`, `get`, `set`; [`components`]: `slots`, `start`, `stop`,
 //!   `restart`.
 //! - [`complete`]: how a line could go on.
-//! - [`live`]: `reload`, `undo`, `generations`, `eval`.
+//! - [`live`]: `reload`, `undo`, `eval`. [`generations`]: who runs which version.
 //!
 //! Nothing here writes memory by itself: code is changed by the
 //! engine, with its checks, and values by their types.
@@ -14,6 +14,7 @@
 mod complete;
 mod components;
 mod functions;
+mod generations;
 mod library;
 mod live;
 mod patches;
@@ -66,7 +67,7 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command { name: "complete", usage: "complete TEXT", about: "how a line could go on, for editors", takes: Takes::Nothing, is_programs: false, run: complete::complete },
     Command { name: "eval", usage: "eval [--write] FUNCTION", about: "a new definition of a function, such as `fn shop::till::price() -> u32 { 3 }`; with --write it goes into its file too", takes: Takes::Nothing, is_programs: false, run: live::eval },
-    Command { name: "generations", usage: "generations", about: "the versions of the code and who runs which", takes: Takes::Nothing, is_programs: false, run: live::generations },
+    Command { name: "generations", usage: "generations", about: "the versions of the code and who runs which", takes: Takes::Nothing, is_programs: false, run: generations::generations },
     Command { name: "get", usage: "get VAR", about: "the value of a Var", takes: Takes::Vars, is_programs: true, run: values::get },
     Command { name: "help", usage: "help [COMMAND]", about: "this", takes: Takes::Commands, is_programs: false, run: help },
     Command { name: "inspect", usage: "inspect SYMBOL", about: "a function: its type, its patches, how it would be patched", takes: Takes::Symbols, is_programs: false, run: functions::inspect },
