@@ -4,6 +4,8 @@
 //! take turns; each begins with the sources as they are in the repository.
 #![cfg(target_arch = "x86_64")]
 
+#[path = "run/client.rs"]
+mod client;
 #[path = "run/counter.rs"]
 mod counter;
 #[path = "run/greeting.rs"]
@@ -12,6 +14,8 @@ mod greeting;
 mod keeps;
 #[path = "run/live.rs"]
 mod live;
+#[path = "run/notes.rs"]
+mod notes;
 #[path = "run/program.rs"]
 mod program;
 #[path = "run/refused.rs"]
