@@ -8,6 +8,8 @@
 mod client;
 #[path = "run/counter.rs"]
 mod counter;
+#[path = "run/eval.rs"]
+mod eval;
 #[path = "run/greeting.rs"]
 mod greeting;
 #[path = "run/keeps.rs"]

@@ -28,6 +28,23 @@ impl Program {
         program
     }
 
+    /// The same, and where its control socket is.
+    pub(crate) fn start_and_tell_socket() -> (Self, PathBuf) {
+        let program = Self::with(Workspace::fresh(), &[]);
+        let socket = program.socket();
+        program.wait_until_watched();
+        (program, socket)
+    }
+
+    /// Ends it and starts it again, with the sources as they are.
+    pub(crate) fn again(mut self) -> Self {
+        drop(self.input);
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        let program = Self::with(self.workspace, &[]);
+        program.wait_until_watched();
+        program
+    }
+
     /// Waits until edits are watched.
     pub(crate) fn wait_until_watched(&self) {
         self.wait_for(|line| {
