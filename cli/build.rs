@@ -26,6 +26,7 @@ fn main() {
         println!("cargo::rerun-if-changed={}", root.join(part).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-env=MIDAIR_TARGET={}", var("TARGET"));
     let out = PathBuf::from(var("OUT_DIR"));
     let libraries = build(&root.join("Cargo.toml"), &out.join("agent"));
     for name in ["libmidair_agent.so", "libmidair_overlay.so"] {

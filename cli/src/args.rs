@@ -96,6 +96,12 @@ pub(crate) struct Run {
     /// Build without the default features.
     #[arg(long)]
     no_default_features: bool,
+    /// Build for this target, and run the program by cargo's `target.….runner`.
+    #[arg(long, value_name = "TRIPLE")]
+    target: Option<String>,
+    /// The agent's library for that target, instead of one that is built.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) agent: Option<PathBuf>,
     /// How midair's own messages look.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     message_format: MessageFormat,
@@ -128,6 +134,7 @@ impl Run {
         option("--bin", &self.bin);
         option("--example", &self.example);
         option("--package", &self.package);
+        option("--target", &self.target);
         for features in &self.features {
             option("--features", &Some(features.clone()));
         }

@@ -7,9 +7,10 @@ use super::developer;
 use super::generations::Generations;
 use super::image::{self, Image};
 use super::protocol::{
-    self, Answer, Hello, Load, Loaded, QUESTIONS, Request, SOCKET, Undone, VERSION,
+    self, Answer, Hello, Load, Loaded, PROGRAM, QUESTIONS, Request, SOCKET, Undone, VERSION,
 };
 use super::{pins, reserve};
+use crate::memory::layout::page_size;
 use crate::threads::quiet;
 use std::ffi::{CString, OsStr};
 use std::mem::MaybeUninit;
@@ -31,6 +32,9 @@ pub(crate) fn start(control: impl FnOnce() -> Result<String, String>) -> bool {
     let Some(socket) = descriptor(SOCKET) else {
         return false;
     };
+    if !is_meant() {
+        return false;
+    }
     #[cfg(any(debug_assertions, feature = "control"))]
     if let Some(questions) = descriptor(QUESTIONS).and_then(take) {
         developer::connect(questions);
@@ -48,6 +52,18 @@ pub(crate) fn start(control: impl FnOnce() -> Result<String, String>) -> bool {
     quiet::spawn("midair", move || serve(socket, offset, distance, control)).is_ok()
 }
 
+/// Whether this process is the program, and not one that is going to start it.
+fn is_meant() -> bool {
+    let Some(wanted) = std::env::var_os(PROGRAM) else {
+        return true;
+    };
+    // Where `/proc` is not to be read nobody can tell.
+    std::env::current_exe().map_or(true, |own| {
+        let wanted = std::fs::canonicalize(&wanted).unwrap_or_else(|_| wanted.into());
+        own == wanted
+    })
+}
+
 fn forget_environment() {
     let preloaded = std::env::var_os(PRELOAD).unwrap_or_default();
     let rest = preloaded.as_bytes();
@@ -59,6 +75,7 @@ fn forget_environment() {
     unsafe {
         std::env::remove_var(SOCKET);
         std::env::remove_var(QUESTIONS);
+        std::env::remove_var(PROGRAM);
     };
     match rest {
         // SAFETY: as above.
@@ -96,6 +113,8 @@ fn serve(mut socket: UnixStream, offset: i64, pins: i64, control: Result<String,
         Ok(path) => (path, String::new()),
         Err(why) => (String::new(), why),
     };
+    let area = Area::new(executable.start).map_err(|e| e.to_string());
+    let range = area.as_ref().map_or(0..0, Area::range);
     let hello = Hello {
         version: VERSION,
         pid: u64::from(std::process::id()),
@@ -104,9 +123,12 @@ fn serve(mut socket: UnixStream, offset: i64, pins: i64, control: Result<String,
         reserve_len: if is_fixed { reserve::LEN as u64 } else { 0 },
         control,
         no_control,
+        area: range.start as u64,
+        area_len: range.len() as u64,
+        page: page_size() as u64,
     };
     let mut agent = Agent {
-        area: Area::new(executable.start).map_err(|e| e.to_string()),
+        area,
         generations: Generations::new(pins),
         images: Vec::new(),
     };

@@ -1,11 +1,13 @@
 //! Address space in reach of the executable, kept for images.
 //!
-//! Linked code reaches what it refers to within 2 GB (x86-64). So a stretch next
+//! Linked code reaches what it refers to within 2 GB (x86-64), or calls it within
+//! 128 MB (aarch64, where it goes by a stub if it is farther). So a stretch next
 //! to the executable is taken at once, without rights and without memory, before
 //! anybody else settles there; images get pieces of it, one after the other.
 
 use crate::memory::layout::{map_at, map_near, page_size, unmap};
 use std::io;
+use std::ops::Range;
 
 /// How much is kept: images of some ten kilobytes for a long day.
 #[cfg(target_arch = "x86_64")]
@@ -31,6 +33,11 @@ impl Area {
         let below = executable.saturating_sub(LEN);
         let start = map_near(below, LEN, REACH, libc::PROT_NONE)?;
         Ok(Self { start, used: 0 })
+    }
+
+    /// All of it.
+    pub(super) fn range(&self) -> Range<usize> {
+        self.start..self.start + LEN
     }
 
     /// `len` bytes of it, whole pages.

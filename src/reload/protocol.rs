@@ -12,12 +12,15 @@
 use std::io::{self, Read, Write};
 
 /// Changes whenever a message does.
-pub const VERSION: u64 = 4;
+pub const VERSION: u64 = 5;
 /// The environment variable that tells the agent its socket: the number of an
 /// inherited descriptor.
 pub const SOCKET: &str = "MIDAIR_AGENT_SOCKET";
 /// The same for the socket on which the program asks.
 pub const QUESTIONS: &str = "MIDAIR_AGENT_QUESTIONS";
+/// The environment variable that tells the agent which program it is for: the path
+/// of its file. Others, such as what starts it, leave the socket alone.
+pub const PROGRAM: &str = "MIDAIR_AGENT_PROGRAM";
 /// Longer messages are refused.
 const LONGEST: u64 = 1 << 28;
 
@@ -38,6 +41,19 @@ pub struct Hello {
     pub control: String,
     /// Why there is none.
     pub no_control: String,
+    /// Where images can be; zeros if nowhere.
+    pub area: u64,
+    /// How many bytes there are.
+    pub area_len: u64,
+    /// Bytes of a page of memory.
+    pub page: u64,
+}
+
+impl Hello {
+    /// Where images can be.
+    pub fn images(&self) -> std::ops::Range<u64> {
+        self.area..self.area.saturating_add(self.area_len)
+    }
 }
 
 /// What the agent is asked.
@@ -333,6 +349,9 @@ impl Message for Hello {
         self.reserve_len.put(bytes);
         self.control.put(bytes);
         self.no_control.put(bytes);
+        self.area.put(bytes);
+        self.area_len.put(bytes);
+        self.page.put(bytes);
     }
 
     fn get(fields: &mut Fields<'_>) -> Option<Self> {
@@ -344,6 +363,9 @@ impl Message for Hello {
             reserve_len: u64::get(fields)?,
             control: String::get(fields)?,
             no_control: String::get(fields)?,
+            area: u64::get(fields)?,
+            area_len: u64::get(fields)?,
+            page: u64::get(fields)?,
         })
     }
 }
@@ -585,6 +607,9 @@ mod tests {
             reserve_len: 32,
             control: "/tmp/midair-0/shop-1.sock".to_owned(),
             no_control: String::new(),
+            area: 0x20_0000,
+            area_len: 0x1000,
+            page: 0x1000,
         };
         let mut bytes = Vec::new();
         send(&mut bytes, &hello).unwrap();

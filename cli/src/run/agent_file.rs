@@ -1,14 +1,37 @@
 //! The libraries that are preloaded, which this program carries inside it.
+//!
+//! The agent for programs of another machine is built, once for each target folder, by
+//! the user's toolchain, which has that target, and from the sources that this program
+//! was built from.
 
+use crate::args::Run;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Built by `build.rs`, for this machine.
 const AGENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libmidair_agent.so"));
 const OVERLAY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libmidair_overlay.so"));
+/// The target that this program was built for.
+const OWN: &str = env!("MIDAIR_TARGET");
+/// Where the sources are, or were when this program was built.
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../agent/Cargo.toml");
+const NAME: &str = "libmidair_agent.so";
 
-/// The library for programs as a file in `folder`.
-pub(crate) fn in_folder(folder: &Path) -> Result<PathBuf, String> {
-    write(&folder.join("libmidair_agent.so"), AGENT)
+/// The library for programs of `target`: a file in `own`, this run's folder, or one
+/// that is kept in `folder`.
+pub(crate) fn find(
+    args: &Run,
+    target: Option<&str>,
+    own: &Path,
+    folder: &Path,
+) -> Result<PathBuf, String> {
+    if let Some(given) = &args.agent {
+        return std::path::absolute(given).map_err(|e| format!("{}: {e}", given.display()));
+    }
+    match target.filter(|target| machine(target) != machine(OWN)) {
+        None => write(&own.join(NAME), AGENT),
+        Some(target) => built(target, &folder.join("agent")),
+    }
 }
 
 /// The library for rustc.
@@ -19,4 +42,34 @@ pub(crate) fn overlay_in_folder(folder: &Path) -> Result<PathBuf, String> {
 fn write(path: &Path, library: &[u8]) -> Result<PathBuf, String> {
     std::fs::write(path, library).map_err(|e| format!("{}: {e}", path.display()))?;
     Ok(path.to_owned())
+}
+
+/// The first part of a target's name.
+fn machine(target: &str) -> &str {
+    target.split('-').next().unwrap_or(target)
+}
+
+fn built(target: &str, folder: &Path) -> Result<PathBuf, String> {
+    let remedy = format!(
+        "build it (`cargo build --release -p midair-agent --target {target}` in midair's \
+         repository) and name the file with --agent"
+    );
+    if !Path::new(SOURCES).exists() {
+        return Err(format!(
+            "the agent for {target} cannot be built: {SOURCES} is gone; {remedy}"
+        ));
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--locked", "--release", "--lib"]);
+    command
+        .args(["--target", target, "--manifest-path", SOURCES])
+        .arg("--target-dir")
+        .arg(folder);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let status = command.status().map_err(|e| format!("cargo: {e}"))?;
+    if !status.success() {
+        return Err(format!("the agent for {target} cannot be built; {remedy}"));
+    }
+    Ok(folder.join(target).join("release").join(NAME))
 }

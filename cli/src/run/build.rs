@@ -238,6 +238,9 @@ fn of_toolchain(capture: &Capture) -> Result<Vec<PathBuf>, String> {
     command
         .current_dir(&capture.directory)
         .args(["--print", "target-libdir"]);
+    if let Some(target) = capture.target() {
+        command.args(["--target", target]);
+    }
     let output = command
         .output()
         .map_err(|e| format!("{}: {e}", capture.rustc))?;

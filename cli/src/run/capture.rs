@@ -143,6 +143,11 @@ impl Capture {
         self.values("--crate-name").next()
     }
 
+    /// The target, if it is not what rustc builds for by itself.
+    pub(crate) fn target(&self) -> Option<&str> {
+        self.values("--target").last()
+    }
+
     pub(crate) fn has_crate_type(&self, wanted: &str) -> bool {
         self.values("--crate-type").any(|kind| kind == wanted)
     }

@@ -3,13 +3,15 @@
 //!
 //! - [`capture`]: how cargo has called rustc, so that it can be called again.
 //! - [`build`]: what cargo has built, and whether it can be reloaded.
-//! - [`process`]: the program, and the agent in it.
+//! - [`process`]: the program, and the agent in it. [`runner`]: what starts programs
+//!   of another machine.
 //! - [`watch`]: files that were edited.
 //! - [`replay`]: rustc again, without a linker.
 //! - [`units`]: the objects that have changed.
 //! - [`changes`]: the functions in them that have.
 //! - [`object`]: one object. [`names`]: where everything is. [`pool`]: where what
-//!   is missing is found. [`link`]: the image of an edit.
+//!   is missing is found. [`link`]: the image of an edit. [`machine`]: what differs
+//!   between processors.
 //! - [`eval`]: a definition that was typed.
 //! - [`session`]: one edit after the other. [`report`]: what is said of each.
 //!
@@ -24,12 +26,14 @@ mod changes;
 mod crates;
 mod eval;
 mod link;
+mod machine;
 mod names;
 mod object;
 mod pool;
 mod process;
 mod replay;
 mod report;
+mod runner;
 mod session;
 mod units;
 mod watch;

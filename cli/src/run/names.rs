@@ -4,7 +4,8 @@
 //! belongs to the file that it is from, which the symbol table tells by the order
 //! of its entries.
 
-use super::object::{Object, Symbol};
+use super::machine::{Machine, ThreadLocals};
+use super::object::{Object, Symbol, is_mapping_symbol};
 use memmap2::Mmap;
 use midair::reload::protocol::{Bytes, Guarded};
 use object::LittleEndian as Le;
@@ -56,11 +57,11 @@ impl Names {
         let threads = segments
             .iter()
             .find(|segment| segment.p_type(Le) == elf::PT_TLS);
-        // Where the linker puts the end of the executable's thread-locals.
-        let thread_end = threads.map_or(0, |segment| {
-            let (at, len) = (segment.p_vaddr(Le), segment.p_memsz(Le));
-            let align = segment.p_align(Le).max(1);
-            len + (at.wrapping_neg().wrapping_sub(len) & (align - 1))
+        let machine = Machine::of(header.e_machine(Le)).map_err(|e| fail(&e))?;
+        let threads = threads.map(|segment| ThreadLocals {
+            at: segment.p_vaddr(Le),
+            len: segment.p_memsz(Le),
+            align: segment.p_align(Le),
         });
         let table = header.sections(Le, &*data).map_err(|e| fail(&e))?;
         let symtab = table
@@ -92,7 +93,7 @@ impl Names {
                 elf::STT_SECTION => continue,
                 _ => {}
             }
-            if symbol.is_undefined(Le) || name.is_empty() {
+            if symbol.is_undefined(Le) || name.is_empty() || is_mapping_symbol(name.as_bytes()) {
                 continue;
             }
             let value = symbol.st_value(Le);
@@ -101,8 +102,9 @@ impl Names {
             } else if name.ends_with(LOCK_END) && symbol.st_size(Le) == 8 {
                 lock = Some(value.wrapping_add(slide));
             }
-            let place = match symbol.st_type() {
-                elf::STT_TLS => Place::Thread(value.wrapping_sub(thread_end) as i64),
+            let place = match (symbol.st_type(), threads) {
+                (elf::STT_TLS, Some(all)) => Place::Thread(machine.from_thread_pointer(all, value)),
+                (elf::STT_TLS, None) => continue,
                 _ => Place::At(value.wrapping_add(slide)),
             };
             // What was hidden in its object is local here; what was local there

@@ -1,8 +1,10 @@
 //! The program, and the agent in it.
 
 use super::capture::Capture;
+use super::runner::Runner;
 use midair::reload::protocol::{
-    self, Answer, Hello, Load, Loaded, QUESTIONS, Request, SOCKET, Undone, VERSION,
+    self, Answer, Hello, Load, Loaded, PROGRAM as OF_PROGRAM, QUESTIONS, Request, SOCKET, Undone,
+    VERSION,
 };
 use std::ffi::OsString;
 use std::os::fd::AsRawFd as _;
@@ -44,10 +46,17 @@ pub(crate) fn start(
         preload.push(":");
         preload.push(before);
     }
-    let mut command = Command::new(copy);
-    command.arg0(executable).args(args);
+    let mut command = match Runner::of(capture.target())? {
+        None => {
+            let mut command = Command::new(copy);
+            command.arg0(executable).env("LD_PRELOAD", preload);
+            command
+        }
+        Some(runner) => runner.command(copy, executable, &preload),
+    };
+    command.args(args);
     let of_cargo = capture.env.iter().filter(|(name, _)| is_for_programs(name));
-    command.envs(of_cargo).env("LD_PRELOAD", preload);
+    command.envs(of_cargo).env(OF_PROGRAM, copy);
     command
         .env(SOCKET, its.as_raw_fd().to_string())
         .env(QUESTIONS, its_questions.as_raw_fd().to_string());

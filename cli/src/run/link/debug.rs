@@ -9,7 +9,6 @@
 use super::apply::Resolver;
 use super::plan::{Base, Plan};
 use crate::run::names::{Names, Place};
-use crate::run::object::meaning::width;
 use crate::run::object::reference::Reference;
 use crate::run::object::{Kind, Object};
 use std::collections::BTreeMap;
@@ -68,7 +67,7 @@ pub(crate) fn sections(plan: &Plan, resolver: &Resolver<'_>, names: &Names) -> S
                 };
                 let value = value.wrapping_add_signed(relocation.addend);
                 let at = starts[&section] + relocation.offset as usize;
-                let len = width(relocation.kind);
+                let len = object.machine.width(relocation.kind);
                 if let Some(field) = bytes.get_mut(at..at + len) {
                     field.copy_from_slice(&value.to_le_bytes()[..len]);
                 }

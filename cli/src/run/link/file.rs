@@ -9,8 +9,9 @@
 use super::apply::{Resolver, fill};
 use super::debug::Sections;
 use super::frames::Frames;
-use super::layout::{DYNAMIC, HEAD, Layout, STUB};
+use super::layout::{DYNAMIC, HEAD, Layout};
 use super::plan::Plan;
+use crate::run::machine::Machine;
 use object::elf;
 use object::pod::bytes_of;
 use object::{LittleEndian as Le, U16, U32, U64};
@@ -19,6 +20,7 @@ const NONE: elf::SectionFlags = elf::SectionFlags(0);
 
 /// The whole file, to be loaded at `at`.
 pub(crate) fn write(
+    machine: Machine,
     plan: &Plan,
     layout: &Layout,
     at: u64,
@@ -35,19 +37,18 @@ pub(crate) fn write(
         let address = resolver.pieces[number];
         let relocations = piece.object.relocations(piece.section);
         for (relocation, base) in relocations.zip(&plan.bases[number]) {
-            fill(&mut content, address, &relocation, *base, resolver)
+            let machine = piece.object.machine;
+            fill(machine, &mut content, address, &relocation, *base, resolver)
                 .map_err(|why| format!("{}: {why}", piece.object.section_name(piece.section)))?;
         }
         put(&mut bytes, layout.pieces[number], &content);
     }
     put(&mut bytes, layout.table, &resolver.table_bytes());
     for (number, entry) in plan.stubs.iter().enumerate() {
-        let stub = layout.stubs + STUB * number as u64;
-        // jmp [rip + entry]
-        let mut code = vec![0xff, 0x25];
+        let stub = layout.stubs + machine.stub_len() * number as u64;
         let slot = layout.table + 8 * *entry as u64;
-        code.extend((slot.wrapping_sub(stub + 6) as i32).to_le_bytes());
-        code.extend([0xcc; 2]);
+        let code = machine.stub(at + stub, at + slot);
+        let code = code.map_err(|_| "the table of addresses is out of reach of a stub")?;
         put(&mut bytes, stub, &code);
     }
     frames.relocate(at + layout.frames, resolver)?;
@@ -96,7 +97,7 @@ pub(crate) fn write(
     put(
         &mut bytes,
         0,
-        bytes_of(&header(segments.len(), headers_at, count)),
+        bytes_of(&header(machine, segments.len(), headers_at, count)),
     );
     Ok(bytes)
 }
@@ -155,7 +156,7 @@ fn segments(layout: &Layout, at: u64, frames_table: u64) -> [elf::ProgramHeader6
             read.start,
             read_len,
             read_len,
-            0x1000,
+            layout.page,
         ),
         segment(
             elf::PT_LOAD,
@@ -163,7 +164,7 @@ fn segments(layout: &Layout, at: u64, frames_table: u64) -> [elf::ProgramHeader6
             code.start,
             code_len,
             code_len,
-            0x1000,
+            layout.page,
         ),
         segment(
             elf::PT_LOAD,
@@ -171,7 +172,7 @@ fn segments(layout: &Layout, at: u64, frames_table: u64) -> [elf::ProgramHeader6
             data.start,
             in_file,
             in_memory,
-            0x1000,
+            layout.page,
         ),
         segment(
             elf::PT_DYNAMIC,
@@ -193,7 +194,12 @@ fn segments(layout: &Layout, at: u64, frames_table: u64) -> [elf::ProgramHeader6
     ]
 }
 
-fn header(segments: usize, sections_at: u64, sections: usize) -> elf::FileHeader64<Le> {
+fn header(
+    machine: Machine,
+    segments: usize,
+    sections_at: u64,
+    sections: usize,
+) -> elf::FileHeader64<Le> {
     elf::FileHeader64 {
         e_ident: elf::Ident {
             magic: elf::ELFMAG,
@@ -205,7 +211,7 @@ fn header(segments: usize, sections_at: u64, sections: usize) -> elf::FileHeader
             padding: [0; 7],
         },
         e_type: U16::new(Le, elf::ET_DYN),
-        e_machine: U16::new(Le, elf::EM_X86_64),
+        e_machine: U16::new(Le, machine.elf()),
         e_version: U32::new(Le, 1),
         e_entry: U64::new(Le, 0),
         e_phoff: U64::new(Le, 64),

@@ -3,6 +3,7 @@
 
 use super::apply::{Resolver, fill};
 use super::plan::{Base, Plan};
+use crate::run::machine::Machine;
 use crate::run::object::reference::Reference;
 use crate::run::object::{Object, Relocation};
 use std::collections::HashMap;
@@ -78,7 +79,7 @@ fn entries(object: &Object, frames: usize) -> Vec<Entry> {
 pub(crate) struct Frames {
     pub(crate) bytes: Vec<u8>,
     /// What is filled in: where, and what is referred to.
-    fields: Vec<(Relocation, Base)>,
+    fields: Vec<(Machine, Relocation, Base)>,
     /// Where the entries of functions stand, and whose they are.
     functions: Vec<(usize, usize)>,
 }
@@ -157,7 +158,7 @@ impl Frames {
                 offset: offset as u64,
                 ..*relocation
             };
-            self.fields.push((moved, base));
+            self.fields.push((object.machine, moved, base));
         }
         Ok(at)
     }
@@ -169,8 +170,8 @@ impl Frames {
 
     /// Fills in all references, for a section at `at`.
     pub(crate) fn relocate(&mut self, at: u64, resolver: &Resolver<'_>) -> Result<(), String> {
-        for (relocation, base) in std::mem::take(&mut self.fields) {
-            fill(&mut self.bytes, at, &relocation, base, resolver)?;
+        for (machine, relocation, base) in std::mem::take(&mut self.fields) {
+            fill(machine, &mut self.bytes, at, &relocation, base, resolver)?;
         }
         Ok(())
     }

@@ -6,17 +6,24 @@ use super::plan::Plan;
 use crate::run::object::Kind;
 use std::ops::Range;
 
-/// Segments begin at multiples of this.
-const PAGE: u64 = 0x1000;
-/// Bytes of a stub.
-pub(crate) const STUB: u64 = 8;
 /// Bytes of the dynamic section.
 pub(crate) const DYNAMIC: u64 = 16 * 6;
 /// The file's and the segments' headers, and the empty tables of symbols.
 pub(crate) const HEAD: u64 = 64 + 56 * 6 + 24 + 16 + 8;
 
+/// What layouts depend on besides the pieces.
+#[derive(Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Segments begin at multiples of this.
+    pub(crate) page: u64,
+    pub(crate) stub: u64,
+    pub(crate) frames: u64,
+    pub(crate) frames_table: u64,
+}
+
 /// Offsets from the start of the image.
 pub(crate) struct Layout {
+    pub(crate) page: u64,
     /// Of each piece; of a thread-local one, from the start of the reserve.
     pub(crate) pieces: Vec<u64>,
     pub(crate) table: u64,
@@ -34,7 +41,8 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    pub(crate) fn new(plan: &Plan, frames: u64, frames_table: u64, reserve: u64) -> Self {
+    pub(crate) fn new(plan: &Plan, sizes: Sizes, reserve: u64) -> Self {
+        let page = sizes.page;
         let mut pieces = vec![0; plan.pieces.len()];
         let mut place = |at: &mut u64, wanted: &[Kind]| {
             for (piece, place) in plan.pieces.iter().zip(&mut pieces) {
@@ -51,24 +59,25 @@ impl Layout {
         at += 8 * plan.table.len() as u64;
         place(&mut at, &[Kind::Constant, Kind::Other]);
         let frames_at = at.next_multiple_of(8);
-        let frames_table_at = (frames_at + frames).next_multiple_of(8);
-        let read = 0..frames_table_at + frames_table;
-        at = read.end.next_multiple_of(PAGE);
+        let frames_table_at = (frames_at + sizes.frames).next_multiple_of(8);
+        let read = 0..frames_table_at + sizes.frames_table;
+        at = read.end.next_multiple_of(page);
         let code = at;
         place(&mut at, &[Kind::Text]);
-        let stubs = at.next_multiple_of(STUB);
-        let code = code..stubs + STUB * plan.stubs.len() as u64;
-        at = code.end.next_multiple_of(PAGE);
+        let stubs = at.next_multiple_of(sizes.stub);
+        let code = code..stubs + sizes.stub * plan.stubs.len() as u64;
+        at = code.end.next_multiple_of(page);
         let data = at;
         at += DYNAMIC;
         place(&mut at, &[Kind::Data]);
         let zeroed = at;
         place(&mut at, &[Kind::Zeroed]);
         let data = data..at;
-        let len = at.next_multiple_of(PAGE);
+        let len = at.next_multiple_of(page);
         let mut reserve = reserve;
         place(&mut reserve, &[Kind::ThreadLocal, Kind::ThreadZeroed]);
         Self {
+            page,
             pieces,
             table,
             frames_table: frames_table_at,

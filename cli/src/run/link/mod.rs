@@ -24,7 +24,7 @@ use super::object::{Kind, Object};
 use super::process::Agent;
 use apply::Resolver;
 use frames::Frames;
-use layout::{Layout, STUB};
+use layout::{Layout, Sizes};
 use plan::{Base, Piece, Plan, Sources};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -55,12 +55,14 @@ pub(crate) fn link(
             Place::Thread(at) => Some(Base::Thread(at)),
         }
     })?;
-    let layout = Layout::new(
-        &plan,
-        frames.bytes.len() as u64,
-        frames.table_len() as u64,
-        reserve,
-    );
+    let machine = plan.machine()?;
+    let sizes = Sizes {
+        page: agent.hello.page.max(1),
+        stub: machine.stub_len(),
+        frames: frames.bytes.len() as u64,
+        frames_table: frames.table_len() as u64,
+    };
+    let layout = Layout::new(&plan, sizes, reserve);
     check_reserve(&plan, &layout, agent)?;
     let dynamic = agent.resolve(plan.dynamic.clone())?;
     check_dynamic(&plan, &dynamic)?;
@@ -85,7 +87,7 @@ pub(crate) fn link(
         .collect();
     let stubs = plan.stubs.iter().enumerate();
     let stubs: HashMap<usize, u64> = stubs
-        .map(|(number, entry)| (*entry, at + layout.stubs + STUB * number as u64))
+        .map(|(number, entry)| (*entry, at + layout.stubs + sizes.stub * number as u64))
         .collect();
     let resolver = Resolver {
         plan: &plan,
@@ -97,7 +99,7 @@ pub(crate) fn link(
         stubs,
     };
     let debug = debug::sections(&plan, &resolver, names);
-    let bytes = file::write(&plan, &layout, at, &resolver, frames, &debug)?;
+    let bytes = file::write(machine, &plan, &layout, at, &resolver, frames, &debug)?;
     drop(resolver);
     Ok(Image {
         bytes,

@@ -4,12 +4,13 @@
 //! does not have is taken in, and what that refers to, and so on.
 
 use crate::run::changes::key;
+use crate::run::machine::{Machine, Need};
 use crate::run::names::{Names, Place};
 use crate::run::object::reference::Reference;
 use crate::run::object::{Kind, Object, Relocation};
 use crate::run::pool::Pool;
-use object::elf;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A section of an object that becomes part of the image.
@@ -66,6 +67,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) pool: &'a mut Pool,
     /// The objects of the newest builds.
     pub(crate) objects: &'a [Arc<Object>],
+    /// Where in the process images can be.
+    pub(crate) area: Range<u64>,
 }
 
 impl Plan {
@@ -80,7 +83,7 @@ impl Plan {
             let mut bases = Vec::new();
             for relocation in piece.object.relocations(piece.section) {
                 let base = plan.base(&piece, &relocation, sources)?;
-                plan.need(&piece, &relocation, base)?;
+                plan.need(&piece, &relocation, base, &sources.area);
                 bases.push(base);
             }
             plan.bases.push(bases);
@@ -93,6 +96,16 @@ impl Plan {
             next += 1;
         }
         Ok(plan)
+    }
+
+    /// The machine that all of it is for.
+    pub(crate) fn machine(&self) -> Result<Machine, String> {
+        let mut machines = self.pieces.iter().map(|piece| piece.object.machine);
+        let first = machines.next().ok_or("an image of nothing")?;
+        match machines.all(|machine| machine == first) {
+            true => Ok(first),
+            false => Err("objects of several machines are mixed".to_owned()),
+        }
     }
 
     /// The number of a section's piece, which becomes part of the image.
@@ -188,26 +201,33 @@ impl Plan {
     }
 
     /// Makes room for what a relocation needs besides its own field.
-    fn need(&mut self, piece: &Piece, relocation: &Relocation, base: Base) -> Result<(), String> {
-        match relocation.kind {
-            elf::R_X86_64_GOTPCREL
-            | elf::R_X86_64_GOTPCRELX
-            | elf::R_X86_64_REX_GOTPCRELX
-            | elf::R_X86_64_GOTTPOFF => {
+    fn need(&mut self, piece: &Piece, relocation: &Relocation, base: Base, area: &Range<u64>) {
+        match piece.object.machine.need(relocation.kind) {
+            Need::Entry => {
                 self.entry(base);
             }
-            elf::R_X86_64_PLT32 | elf::R_X86_64_PC32 if matches!(base, Base::Dynamic(_)) => {
-                let is_thread_call = self.dynamic_name(base) == Some("__tls_get_addr");
-                if piece.kind() == Kind::Text && !is_thread_call {
+            Need::Stub if piece.kind() == Kind::Text && !self.is_thread_call(base) => {
+                let reach = piece.object.machine.branch_reach();
+                let is_far = match base {
+                    Base::Dynamic(_) => true,
+                    Base::At(at) => at.abs_diff(area.start).max(at.abs_diff(area.end)) >= reach,
+                    _ => false,
+                };
+                if is_far {
                     let entry = self.entry(base);
                     if !self.stubs.contains(&entry) {
                         self.stubs.push(entry);
                     }
                 }
             }
-            _ => {}
+            Need::Stub | Need::Nothing => {}
         }
-        Ok(())
+    }
+
+    /// Whether it is the function that a thread-local's address is asked of
+    /// (x86-64): calls of it are taken out.
+    pub(crate) fn is_thread_call(&self, base: Base) -> bool {
+        self.dynamic_name(base) == Some("__tls_get_addr")
     }
 
     /// The entry of the table of addresses for `base`.

@@ -11,7 +11,6 @@
 
 use super::reference::Reference;
 use super::{Kind, Merged, Object};
-use object::elf;
 
 /// How deep private data may refer to private data.
 const DEEPEST: usize = 32;
@@ -60,11 +59,8 @@ impl Writer<'_> {
         let object = self.object;
         let mut bytes = object.content(section).to_vec();
         for relocation in object.relocations(section) {
-            let field = relocation.offset as usize;
-            let len = width(relocation.kind);
-            if let Some(field) = bytes.get_mut(field..field + len) {
-                field.fill(0);
-            }
+            let offset = relocation.offset as usize;
+            object.machine.clear(relocation.kind, &mut bytes, offset);
         }
         if self.lines == Lines::LeftOut && self.is_location(section) {
             bytes[16..].fill(0);
@@ -148,14 +144,5 @@ impl Writer<'_> {
     fn number(&mut self, tag: u64, number: u64) {
         self.said.extend(tag.to_le_bytes());
         self.said.extend(number.to_le_bytes());
-    }
-}
-
-/// How many bytes a relocation fills in.
-pub(crate) fn width(kind: elf::RelocationType) -> usize {
-    match kind {
-        elf::R_X86_64_64 | elf::R_X86_64_DTPOFF64 | elf::R_X86_64_TPOFF64 | elf::R_X86_64_PC64 => 8,
-        elf::R_X86_64_NONE => 0,
-        _ => 4,
     }
 }

@@ -9,6 +9,7 @@
 pub(crate) mod meaning;
 pub(crate) mod reference;
 
+use crate::run::machine::Machine;
 use memmap2::Mmap;
 use object::LittleEndian as Le;
 use object::elf;
@@ -81,6 +82,7 @@ pub(crate) struct Relocation {
 pub(crate) struct Object {
     bytes: Arc<Mmap>,
     range: Range<usize>,
+    pub(crate) machine: Machine,
     /// What the linker calls the file that local symbols are from.
     pub(crate) file: String,
     /// Of the program itself, not of a library that it uses.
@@ -106,6 +108,7 @@ impl Object {
         let text = |e: object::Error| e.to_string();
         let data = bytes.get(range.clone()).ok_or("it is cut short")?;
         let header = elf::FileHeader64::<Le>::parse(data).map_err(text)?;
+        let machine = Machine::of(header.e_machine(Le))?;
         let table = header.sections(Le, data).map_err(text)?;
         let symtab = table.symbols(Le, data, elf::SHT_SYMTAB).map_err(text)?;
         let within = |part: &[u8]| {
@@ -160,7 +163,9 @@ impl Object {
             let is_private = symbol.st_type() == elf::STT_SECTION
                 // Exception tables are numbered anew with every edit.
                 || (section.is_some()
-                    && (name.starts_with(b".L") || name.starts_with(b"GCC_except_table")));
+                    && (name.starts_with(b".L")
+                        || name.starts_with(b"GCC_except_table")
+                        || is_mapping_symbol(name)));
             let defined = sections.get_mut(section.unwrap_or(usize::MAX));
             if let Some(defined) = defined.filter(|_| !is_private && !name.is_empty()) {
                 defined.named.push(index.0);
@@ -179,6 +184,7 @@ impl Object {
         Ok(Self {
             bytes: Arc::clone(&bytes),
             range,
+            machine,
             file,
             is_own,
             sections,
@@ -226,6 +232,15 @@ impl Object {
     pub(crate) fn section_called(&self, name: &str) -> Option<usize> {
         (1..self.sections.len()).find(|section| self.section_name(*section) == name)
     }
+}
+
+/// Whether it says no more than where code (`$x`) or data (`$d`) begins, as symbols
+/// on aarch64 do.
+pub(crate) fn is_mapping_symbol(name: &[u8]) -> bool {
+    let rest = name
+        .strip_prefix(b"$x")
+        .or_else(|| name.strip_prefix(b"$d"));
+    rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'.')
 }
 
 impl Section {

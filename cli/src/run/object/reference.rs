@@ -7,7 +7,7 @@
 //! that refers to it.
 
 use super::{Kind, Object, Relocation};
-use object::elf;
+use object::elf::RelocationType;
 
 /// What is referred to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +38,11 @@ impl Object {
     /// The addend, less what an instruction's displacement is counted from.
     fn aim(&self, from: usize, relocation: &Relocation) -> i64 {
         let is_code = self.sections[from].kind == Kind::Text;
-        let is_relative = matches!(
-            relocation.kind,
-            elf::R_X86_64_PC32
-                | elf::R_X86_64_PLT32
-                | elf::R_X86_64_GOTPCREL
-                | elf::R_X86_64_GOTPCRELX
-                | elf::R_X86_64_REX_GOTPCRELX
-        );
-        let bias = if is_code && is_relative { 4 } else { 0 };
+        let bias = if is_code {
+            self.machine.bias(relocation.kind)
+        } else {
+            0
+        };
         relocation.addend.wrapping_add(bias)
     }
 
@@ -55,13 +51,13 @@ impl Object {
         from: usize,
         section: usize,
         offset: i64,
-        kind: elf::RelocationType,
+        kind: RelocationType,
     ) -> Option<usize> {
         let target = self.sections.get(section)?;
         let mut named = target.named.iter().copied();
         if target.kind == Kind::Text {
             // A jump table's entries count from the table.
-            let is_table = self.sections[from].kind != Kind::Text && kind != elf::R_X86_64_64;
+            let is_table = self.sections[from].kind != Kind::Text && !self.machine.is_address(kind);
             return named
                 .find(|symbol| self.symbols[*symbol].value as i64 == offset)
                 .filter(|_| !is_table);

@@ -30,8 +30,8 @@ pub(crate) fn run(args: &Run) -> Result<ExitCode, String> {
     // cargo will link anew over the executable.
     let copy = own.0.join(name);
     std::fs::copy(&build.executable, &copy).map_err(|e| format!("{}: {e}", copy.display()))?;
-    let agent = agent_file::in_folder(&own.0)?;
     let program = build.captures.last().ok_or("cargo has built nothing")?;
+    let agent = agent_file::find(args, program.target(), &own.0, &build.folder)?;
     let started = process::start(&copy, &build.executable, program, &agent, &args.args)?;
     let (mut child, socket) = (started.child, started.agent);
     let (tell, events) = mpsc::channel();

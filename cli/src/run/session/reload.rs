@@ -122,6 +122,7 @@ impl Session {
             newer: &newer,
             pool: &mut self.pool,
             objects: &objects,
+            area: self.agent.hello.images(),
         };
         let image = link::link(&roots, &mut sources, &mut self.agent, self.reserve)?;
         let path = self.folder.join(format!("edit-{}.so", self.images + 1));
