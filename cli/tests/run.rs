@@ -2,7 +2,10 @@
 //!
 //! All tests share one copy of `tests/fixtures/live` and its target folder, so they
 //! take turns; each begins with the sources as they are in the repository.
-#![cfg(target_arch = "x86_64")]
+//!
+//! `MIDAIR_RUN_TARGET` builds and runs the program for another target, by the linker
+//! and the runner that cargo's variables name (`CARGO_TARGET_…`), and with the compiler
+//! `MIDAIR_RUN_RUSTC`: see `ci/aarch64.sh`.
 
 #[path = "run/client.rs"]
 mod client;

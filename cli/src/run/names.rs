@@ -103,7 +103,7 @@ impl Names {
                 lock = Some(value.wrapping_add(slide));
             }
             let place = match (symbol.st_type(), threads) {
-                (elf::STT_TLS, Some(all)) => Place::Thread(machine.from_thread_pointer(all, value)),
+                (elf::STT_TLS, Some(all)) => Place::Thread(machine.thread_local_at(all, value)),
                 (elf::STT_TLS, None) => continue,
                 _ => Place::At(value.wrapping_add(slide)),
             };

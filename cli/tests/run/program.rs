@@ -3,6 +3,7 @@
 use crate::workspace::Workspace;
 use serde_json::Value;
 use snapbox::cmd::cargo_bin;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -99,14 +100,20 @@ impl Program {
         let mut command = Command::new(cargo_bin!("cargo-midair"));
         command
             .args(["midair", "run", "--message-format", "json"])
-            .args(args);
-        command.current_dir(workspace.root());
+            .current_dir(workspace.root());
+        if let Some(target) = std::env::var_os("MIDAIR_RUN_TARGET") {
+            command.arg("--target").arg(target);
+        }
+        command.args(args);
         // What cargo has set for this test is not meant for the program.
         let own = std::env::vars_os().map(|(name, _)| name);
         for name in own.filter(|name| name.to_string_lossy().starts_with("CARGO")) {
-            if name != "CARGO_HOME" {
+            if name != "CARGO_HOME" && !is_of_target(&name) {
                 command.env_remove(name);
             }
+        }
+        if let Some(rustc) = std::env::var_os("MIDAIR_RUN_RUSTC") {
+            command.env("RUSTC", rustc);
         }
         command
             .env_remove("RUSTFLAGS")
@@ -187,6 +194,16 @@ impl Program {
         drop(self.input);
         self.child.wait().unwrap().code().unwrap()
     }
+}
+
+/// Whether it is a variable of cargo's about another target: its linker, its runner.
+fn is_of_target(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    std::env::var("MIDAIR_RUN_TARGET").is_ok_and(|target| {
+        let target = target.replace('-', "_").to_uppercase();
+        name.strip_prefix("CARGO_TARGET_")
+            .is_some_and(|rest| rest.starts_with(&target))
+    })
 }
 
 fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {

@@ -166,7 +166,7 @@ impl Machine {
 
     /// How far from the thread pointer the executable's thread-local is that stands
     /// at `value` of them.
-    pub(crate) fn from_thread_pointer(self, all: ThreadLocals, value: u64) -> i64 {
+    pub(crate) fn thread_local_at(self, all: ThreadLocals, value: u64) -> i64 {
         let align = all.align.max(1) - 1;
         let distance = match self {
             // They end at the thread pointer.

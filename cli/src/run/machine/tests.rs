@@ -165,9 +165,8 @@ fn compare(name: &str, machine: Machine, options: &[&str], cases: &[Case]) {
     let linked = linked(name, &object, options);
     let file = ElfFile64::<Le>::parse(linked.as_slice()).unwrap();
     let threads = file.elf_program_headers().iter();
-    let threads = threads.map(|header| (header.p_type(Le), header));
-    let threads = threads.filter(|(kind, _)| *kind == elf::PT_TLS).last();
-    let threads = threads.map(|(_, header)| ThreadLocals {
+    let mut threads = threads.filter(|header| header.p_type(Le) == elf::PT_TLS);
+    let threads = threads.next().map(|header| ThreadLocals {
         at: header.p_vaddr(Le),
         len: header.p_memsz(Le),
         align: header.p_align(Le),
@@ -181,7 +180,7 @@ fn compare(name: &str, machine: Machine, options: &[&str], cases: &[Case]) {
             .find(|symbol| symbol.name() == Ok(case.symbol));
         let value = match symbol {
             Some(symbol) if symbol.kind() == SymbolKind::Tls => {
-                machine.from_thread_pointer(threads.unwrap(), symbol.address()) as u64
+                machine.thread_local_at(threads.unwrap(), symbol.address()) as u64
             }
             Some(symbol) => symbol.address(),
             None => 0,
