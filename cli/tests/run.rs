@@ -21,6 +21,8 @@ mod keeps;
 mod live;
 #[path = "run/notes.rs"]
 mod notes;
+#[path = "run/pinned.rs"]
+mod pinned;
 #[path = "run/program.rs"]
 mod program;
 #[path = "run/refused.rs"]

@@ -14,9 +14,10 @@
 //!
 //! A thread's pins end with it: a guard that was forgotten holds nothing for ever.
 
-use crate::threads::system_call::{monotonic, thread_id};
+use crate::threads::system_call::thread_id;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
@@ -31,7 +32,7 @@ struct Record {
     /// Zero if it is not.
     era: AtomicU64,
     thread: AtomicI32,
-    /// Since when, in nanoseconds of the monotonic clock.
+    /// Since when, in nanoseconds of [`clock`].
     since: AtomicU64,
     is_taken: AtomicBool,
     next: *const Record,
@@ -142,7 +143,7 @@ impl Own {
             self.record.set(Some(record));
             record
         });
-        record.since.store(monotonic(), Ordering::Relaxed);
+        record.since.store(clock(), Ordering::Relaxed);
         let polled = self.polled.get();
         let era = if polled != 0 {
             // Handed on: the future that is polled holds it.
@@ -288,7 +289,7 @@ pub(in super::super) struct Thread {
 /// All pinned threads, and how many futures hold which era.
 pub(in super::super) fn holders() -> (Vec<Thread>, BTreeMap<u64, u64>) {
     let shared = shared();
-    let now = monotonic();
+    let now = clock();
     let threads = records().filter_map(|record| {
         let era = record.era.load(Ordering::SeqCst);
         (era != 0).then(|| Thread {
@@ -298,6 +299,16 @@ pub(in super::super) fn holders() -> (Vec<Thread>, BTreeMap<u64, u64>) {
         })
     });
     (threads.collect(), shared.clone())
+}
+
+/// Nanoseconds of a clock that is asked for in a few, and ticks every few milliseconds.
+fn clock() -> u64 {
+    let mut now = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: there is room for the answer; libc asks the kernel's page, not the kernel.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, now.as_mut_ptr()) };
+    // SAFETY: filled, or zeros, which are a time, too.
+    let now = unsafe { now.assume_init() };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 thread_local! {

@@ -54,6 +54,7 @@ impl Session {
         }
         types.into_iter().for_each(|types| self.types.add(types));
         self.stale.clear();
+        self.edited.clear();
         Ok(report)
     }
 
@@ -136,6 +137,11 @@ impl Session {
             address: image.at,
             len: image.len,
             caches: self.names.caches.clone(),
+            sources: self
+                .edited
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect(),
             ..Load::default()
         };
         for function in &changes.functions {

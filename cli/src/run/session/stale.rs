@@ -60,6 +60,7 @@ impl Session {
             let may_be_missing = failed && path.extension().is_some_and(|end| end == "rs");
             if (!users.is_empty() || may_be_missing) && self.watch.is_edited(path) {
                 self.stale.extend(users);
+                self.edited.insert(path.clone());
                 any = true;
                 let typed = self.overlay.forget(path);
                 if !typed.is_empty() {

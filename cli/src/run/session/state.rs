@@ -27,6 +27,8 @@ pub(super) struct Session {
     pub(super) folder: PathBuf,
     /// Crates whose sources are newer than what runs.
     pub(super) stale: BTreeSet<usize>,
+    /// The sources that were edited since.
+    pub(super) edited: BTreeSet<PathBuf>,
     pub(super) images: usize,
     pub(super) reserve: u64,
     pub(super) json: bool,
@@ -99,6 +101,7 @@ impl Session {
             watch,
             folder,
             stale: BTreeSet::new(),
+            edited: BTreeSet::new(),
             images: 0,
             reserve: 0,
             json: args.json(),
