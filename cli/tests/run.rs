@@ -27,6 +27,8 @@ mod pinned;
 mod program;
 #[path = "run/refused.rs"]
 mod refused;
+#[path = "run/server.rs"]
+mod server;
 #[path = "run/socket.rs"]
 mod socket;
 #[path = "run/workspace.rs"]

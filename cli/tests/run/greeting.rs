@@ -8,17 +8,8 @@ use crate::workspace::Workspace;
 
 const FILE: &str = "src/greeting.rs";
 
-/// The example, with midair from where it is.
-fn workspace() -> Workspace {
-    let workspace = Workspace::of("examples/greeting", "greeting");
-    let midair = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let manifest = workspace.read("Cargo.toml").replace("../..", midair);
-    workspace.write("Cargo.toml", &manifest);
-    workspace
-}
-
 fn start() -> (Program, Client) {
-    let program = Program::with(workspace(), &[]);
+    let program = Program::with(Workspace::with_midair("examples/greeting", "greeting"), &[]);
     let mut client = Client::connect(&program.socket());
     program.wait_until_watched();
     assert_eq!(client.ask("set PAUSE 5"), "greeting::greeting::PAUSE = 5");

@@ -28,6 +28,21 @@ impl Workspace {
         Self { root, _turn: turn }
     }
 
+    /// The same of an example that uses midair, which is where it is.
+    pub(crate) fn with_midair(folder: &str, name: &str) -> Self {
+        let workspace = Self::of(folder, name);
+        let midair = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let manifest = workspace.read("Cargo.toml").replace("../..", midair);
+        workspace.write("Cargo.toml", &manifest);
+        // midair is built once for all of them.
+        std::fs::create_dir_all(workspace.root.join(".cargo")).unwrap();
+        workspace.write(
+            ".cargo/config.toml",
+            "[build]\ntarget-dir = \"../with-midair\"\n",
+        );
+        workspace
+    }
+
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
