@@ -73,7 +73,7 @@ pub(crate) struct Coverage {
 }
 
 /// Build and run a program; every edit of its sources becomes live in it.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Run {
     /// The program, if the package has several.
     #[arg(long, value_name = "NAME", conflicts_with = "example")]
@@ -102,6 +102,10 @@ pub(crate) struct Run {
     /// The agent's library for that target, instead of one that is built.
     #[arg(long, value_name = "FILE")]
     pub(crate) agent: Option<PathBuf>,
+    /// Listen to keys: r restarts with the newest code, u undoes, q quits, ? helps.
+    /// The program's stdin is empty then.
+    #[arg(long, short)]
+    pub(crate) interactive: bool,
     /// How midair's own messages look.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     message_format: MessageFormat,

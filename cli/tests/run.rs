@@ -17,6 +17,8 @@ mod eval;
 mod greeting;
 #[path = "run/keeps.rs"]
 mod keeps;
+#[path = "run/keys.rs"]
+mod keys;
 #[path = "run/live.rs"]
 mod live;
 #[path = "run/notes.rs"]
@@ -27,6 +29,8 @@ mod pinned;
 mod program;
 #[path = "run/refused.rs"]
 mod refused;
+#[path = "run/relink.rs"]
+mod relink;
 #[path = "run/server.rs"]
 mod server;
 #[path = "run/socket.rs"]

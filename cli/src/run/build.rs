@@ -9,10 +9,16 @@ use std::io::BufReader;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
+#[derive(Clone)]
 pub(crate) struct Build {
+    /// When cargo was called: what was edited later may not be in it.
+    pub(crate) begun: SystemTime,
     /// What cargo has linked.
     pub(crate) executable: PathBuf,
+    /// The same file, or a newer one that rustc has linked.
+    pub(crate) linked: PathBuf,
     /// Where midair's own files go.
     pub(crate) folder: PathBuf,
     /// The workspace's crates in the program, used ones first.
@@ -21,14 +27,19 @@ pub(crate) struct Build {
     pub(crate) libraries: Vec<PathBuf>,
 }
 
-/// Builds what is to be run. None if it cannot be built; cargo has said why.
-pub(crate) fn build(args: &Run) -> Result<Option<Build>, String> {
+/// Where midair's own files go.
+pub(crate) fn folder(args: &Run) -> Result<PathBuf, String> {
     let mut metadata = MetadataCommand::new();
     if let Some(path) = &args.manifest_path {
         metadata.manifest_path(path);
     }
     let metadata = metadata.no_deps().exec().map_err(|e| e.to_string())?;
-    let folder = metadata.target_directory.as_std_path().join("midair");
+    Ok(metadata.target_directory.as_std_path().join("midair"))
+}
+
+/// Builds what is to be run. None if it cannot be built; cargo has said why.
+pub(crate) fn build(args: &Run, folder: &Path) -> Result<Option<Build>, String> {
+    let begun = SystemTime::now();
     let captured = folder.join("calls");
     let Some(mut built) = call(args, &captured)? else {
         return Ok(None);
@@ -53,7 +64,7 @@ pub(crate) fn build(args: &Run) -> Result<Option<Build>, String> {
             format!(
                 "{} was built by cargo without telling midair how; delete {} and try again",
                 built.executable.display(),
-                metadata.target_directory
+                folder.parent().unwrap_or(folder).display()
             )
         })?;
     let captures = crates::order(program, &all);
@@ -63,8 +74,10 @@ pub(crate) fn build(args: &Run) -> Result<Option<Build>, String> {
     let mut libraries = built.libraries;
     libraries.extend(of_toolchain(program)?);
     Ok(Some(Build {
+        begun,
+        linked: built.executable.clone(),
         executable: built.executable,
-        folder,
+        folder: folder.to_owned(),
         captures,
         libraries,
     }))
@@ -186,7 +199,7 @@ fn call(args: &Run, captured: &Path) -> Result<Option<Built>, String> {
 
 /// Whether this call has made the executable: cargo links it to a shorter name.
 fn is_of(capture: &Capture, executable: &Path) -> bool {
-    let made = capture.out_folder().join(capture.stem());
+    let made = capture.executable();
     let same = |one: &Path, other: &Path| {
         let (one, other) = (one.metadata().ok()?, other.metadata().ok()?);
         Some(one.ino() == other.ino() && one.dev() == other.dev())

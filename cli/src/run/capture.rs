@@ -180,7 +180,9 @@ impl Capture {
         root.map(|root| self.directory.join(root))
     }
 
-    /// Makes cargo forget that it has built this, so that it does when it is asked to.
+    /// Makes cargo forget that it has built this, so that it does when it is asked to:
+    /// somebody else is about to build it, of sources that may be others when cargo
+    /// looks at them again, and older than what it remembers.
     pub(crate) fn forget_build(&self) -> Result<(), String> {
         let package = self.env.get("CARGO_PKG_NAME").map_or("", String::as_str);
         let hash = self.codegen("extra-filename").unwrap_or_default();
@@ -197,6 +199,11 @@ impl Capture {
             }
         }
         Ok(())
+    }
+
+    /// What it links.
+    pub(crate) fn executable(&self) -> PathBuf {
+        self.out_folder().join(self.stem())
     }
 
     /// The same call as a command.

@@ -4,6 +4,7 @@
 use super::capture::Capture;
 use super::units::Units;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 /// One crate.
@@ -14,6 +15,8 @@ pub(crate) struct Crate {
     pub(crate) sources: Vec<PathBuf>,
     /// Positions of the crates that use it.
     pub(crate) users: Vec<usize>,
+    /// The metadata that these were built with, as a hash.
+    pub(crate) known: Option<u64>,
 }
 
 impl Crate {
@@ -21,6 +24,13 @@ impl Crate {
     pub(crate) fn metadata(&self) -> PathBuf {
         let stem = self.capture.stem();
         self.capture.out_folder().join(format!("lib{stem}.rmeta"))
+    }
+
+    /// It as it is now, as a hash.
+    pub(crate) fn read_metadata(&self) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        std::fs::read(self.metadata()).ok()?.hash(&mut hasher);
+        Some(hasher.finish())
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! - [`capture`]: how cargo has called rustc, so that it can be called again.
 //! - [`build`]: what cargo has built, and whether it can be reloaded.
+//! - [`quiet`]: a command that nobody waits for.
 //! - [`process`]: the program, and the agent in it. [`runner`]: what starts programs
 //!   of another machine.
 //! - [`watch`]: files that were edited.
@@ -31,6 +32,7 @@ mod names;
 mod object;
 mod pool;
 mod process;
+mod quiet;
 mod replay;
 mod report;
 mod runner;

@@ -2,17 +2,17 @@
 
 use super::capture::Capture;
 use super::runner::Runner;
+use crate::args::Run;
 use midair::reload::protocol::{
     self, Answer, Hello, Load, Loaded, PROGRAM as OF_PROGRAM, QUESTIONS, Request, SOCKET, Undone,
     VERSION,
 };
-use std::ffi::OsString;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 /// How long the agent may take to say something.
@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program's number, for the handler of signals.
 static PROGRAM: AtomicI32 = AtomicI32::new(0);
+/// Whether a signal has asked this program to end.
+static ASKED_TO_END: AtomicBool = AtomicBool::new(false);
 
 /// A program that was started.
 pub(crate) struct Started {
@@ -37,7 +39,7 @@ pub(crate) fn start(
     executable: &Path,
     capture: &Capture,
     agent: &Path,
-    args: &[OsString],
+    args: &Run,
 ) -> Result<Started, String> {
     let (own, its) = inherited_pair()?;
     let (questions, its_questions) = inherited_pair()?;
@@ -54,12 +56,16 @@ pub(crate) fn start(
         }
         Some(runner) => runner.command(copy, executable, &preload),
     };
-    command.args(args);
+    command.args(&args.args);
     let of_cargo = capture.env.iter().filter(|(name, _)| is_for_programs(name));
     command.envs(of_cargo).env(OF_PROGRAM, copy);
     command
         .env(SOCKET, its.as_raw_fd().to_string())
         .env(QUESTIONS, its_questions.as_raw_fd().to_string());
+    if args.interactive {
+        // Keys are not for it.
+        command.stdin(Stdio::null());
+    }
     handle_signals();
     let child = command
         .spawn()
@@ -91,17 +97,16 @@ fn is_for_programs(name: &str) -> bool {
 /// Signals are for the program: one of the terminal reaches it by itself, others
 /// are passed on. This program ends when it does.
 fn handle_signals() {
-    extern "C" fn nothing(_: i32) {}
-    extern "C" fn pass_on(signal: i32) {
-        let program = PROGRAM.load(Ordering::Relaxed);
-        if program > 0 {
-            // SAFETY: sends a signal.
-            unsafe { libc::kill(program, signal) };
-        }
+    extern "C" fn asked(_: i32) {
+        ASKED_TO_END.store(true, Ordering::Relaxed);
+    }
+    extern "C" fn pass_on(number: i32) {
+        ASKED_TO_END.store(true, Ordering::Relaxed);
+        signal(number);
     }
     let handlers = [
-        (libc::SIGINT, nothing as extern "C" fn(i32)),
-        (libc::SIGQUIT, nothing),
+        (libc::SIGINT, asked as extern "C" fn(i32)),
+        (libc::SIGQUIT, asked),
         (libc::SIGTERM, pass_on),
         (libc::SIGHUP, pass_on),
     ];
@@ -110,6 +115,26 @@ fn handle_signals() {
         // has the default again.
         unsafe { libc::signal(signal, handler as *const () as libc::sighandler_t) };
     }
+}
+
+/// Sends a signal to the program, if it runs. May be called by a handler.
+pub(crate) fn signal(number: i32) {
+    let program = PROGRAM.load(Ordering::Relaxed);
+    if program > 0 {
+        // SAFETY: sends a signal.
+        unsafe { libc::kill(program, number) };
+    }
+}
+
+/// It runs no more, and its number may soon be another process's.
+pub(crate) fn has_ended(id: u32) {
+    // Another one may run by now; then there is nothing to do.
+    let _ = PROGRAM.compare_exchange(id as i32, 0, Ordering::Relaxed, Ordering::Relaxed);
+}
+
+/// Whether a signal has asked this program to end.
+pub(crate) fn is_asked_to_end() -> bool {
+    ASKED_TO_END.load(Ordering::Relaxed)
 }
 
 /// What this program ends with if the other one ended like this.

@@ -1,5 +1,6 @@
 //! What is said of each reload.
 
+use crate::args::Run;
 use crate::output::{BAD, FAINT, GOOD};
 use rustc_demangle::demangle;
 use serde::Serialize;
@@ -58,6 +59,23 @@ pub(crate) fn path(name: &str) -> String {
     format!("{:#}", demangle(name))
 }
 
+/// How things are said.
+#[derive(Clone, Copy)]
+pub(crate) struct Say {
+    pub(crate) json: bool,
+    /// Keys are listened to.
+    pub(crate) interactive: bool,
+}
+
+impl From<&Run> for Say {
+    fn from(args: &Run) -> Self {
+        Self {
+            json: args.json(),
+            interactive: args.interactive,
+        }
+    }
+}
+
 /// Says something that is not about one reload.
 pub(crate) fn say(json: bool, text: &str) {
     if json {
@@ -68,25 +86,32 @@ pub(crate) fn say(json: bool, text: &str) {
     }
 }
 
+/// Says that something has happened, which people need not know.
+pub(crate) fn event(json: bool, event: &str, text: &str) {
+    if json {
+        eprintln!("{}", serde_json::json!({ event: text }));
+    }
+}
+
 impl Report {
-    pub(crate) fn print(&self, json: bool) {
-        if json {
+    pub(crate) fn print(&self, say: Say) {
+        if say.json {
             match serde_json::to_string(self) {
                 Ok(line) => eprintln!("{{\"reload\":{line}}}"),
                 Err(error) => eprintln!("midair: {error}"),
             }
         } else {
-            anstream::eprintln!("{}", self.text());
+            anstream::eprintln!("{}", self.text(say));
         }
     }
 
     /// The same without colours, for somebody elsewhere.
-    pub(crate) fn words(&self) -> String {
-        let text = anstream::adapter::strip_str(&self.text()).to_string();
+    pub(crate) fn words(&self, say: Say) -> String {
+        let text = anstream::adapter::strip_str(&self.text(say)).to_string();
         text.strip_prefix("midair: ").unwrap_or(&text).to_owned()
     }
 
-    fn text(&self) -> String {
+    fn text(&self, say: Say) -> String {
         let mut text = format!("{FAINT}midair{FAINT:#}: ");
         let time = &self.milliseconds;
         if !self.refused.is_empty() {
@@ -94,10 +119,13 @@ impl Report {
             for refused in &self.refused {
                 let _ = write!(text, "\n  {refused}");
             }
-            let _ = write!(
-                text,
-                "\n  the old code keeps running; start again for the new one"
-            );
+            let how = if say.interactive {
+                "press r to restart with the new code"
+            } else {
+                "end the program and start `cargo midair run` again for the new code \
+                 (with --interactive: press r)"
+            };
+            let _ = write!(text, "\n  the old code keeps running; {how}");
             return text;
         }
         let functions = self.redirected.len();

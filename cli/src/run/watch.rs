@@ -9,12 +9,15 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// After a file was closed or renamed: others that are written with it.
 pub(crate) const SETTLED: Duration = Duration::from_millis(3);
 /// After anything else: the file may be written on.
 pub(crate) const UNSETTLED: Duration = Duration::from_millis(30);
+
+/// How late files' times may be: they are those of the kernel's last tick.
+const COARSE: Duration = Duration::from_millis(20);
 
 pub(crate) struct Watch {
     watcher: RecommendedWatcher,
@@ -69,6 +72,25 @@ impl Watch {
             }
         }
         Ok(())
+    }
+
+    /// Watches the files of a build; answers with those that were written since it
+    /// began, of which nobody knows what it has read. They count as edited.
+    pub(crate) fn add_of_build(
+        &mut self,
+        sources: &[PathBuf],
+        begun: SystemTime,
+    ) -> Result<Vec<PathBuf>, String> {
+        self.add(sources)?;
+        let is_late = |path: &&PathBuf| {
+            let written = path.metadata().and_then(|file| file.modified());
+            written.is_ok_and(|written| written + COARSE >= begun)
+        };
+        let late: Vec<PathBuf> = sources.iter().filter(is_late).cloned().collect();
+        for path in &late {
+            self.contents.insert(path.clone(), None);
+        }
+        Ok(late)
     }
 
     /// Whether a file has another content than when this was asked last.

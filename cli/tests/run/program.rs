@@ -189,6 +189,33 @@ impl Program {
         self.said.try_iter().collect()
     }
 
+    /// Types keys (`--interactive`).
+    pub(crate) fn key(&mut self, keys: &str) {
+        self.input.write_all(keys.as_bytes()).unwrap();
+        self.input.flush().unwrap();
+    }
+
+    /// Waits for a message with these words.
+    pub(crate) fn said(&self, words: &str) -> String {
+        let has = |line: &Value| line["message"].as_str().is_some_and(|m| m.contains(words));
+        self.wait_for(has)["message"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the executable is linked anew.
+    pub(crate) fn linked(&self) {
+        self.wait_for(|line| line.get("linked").is_some());
+    }
+
+    /// The number of `cargo midair run`.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap()
+    }
+
     /// Closes the program's input; what it ends with.
     pub(crate) fn end(mut self) -> i32 {
         drop(self.input);

@@ -157,8 +157,8 @@ impl Session {
 
     /// Also the terminal is told, for the program is another one now.
     fn tell(&self, report: &Report, more: &str) -> Result<Told, String> {
-        report.print(self.json);
-        let mut text = report.words();
+        report.print(self.say);
+        let mut text = report.words(self.say);
         if !report.refused.is_empty() {
             return Err(text);
         }
@@ -188,6 +188,11 @@ impl Session {
         sources.sort();
         sources.dedup();
         sources
+    }
+
+    /// Whether all that was built last is what the files say.
+    pub(super) fn is_as_written(&self) -> bool {
+        self.overlay.is_empty()
     }
 
     /// The crates that have the file.

@@ -1,68 +1,82 @@
-//! What a session waits for: edits, and the program's end.
+//! What a session waits for: edits, keys, questions, and the program's end.
 
 use super::asked::Asked;
-use super::state::Session;
-use crate::run::report;
+use super::keys::Key;
+use crate::run::quiet::Quiet;
 use crate::run::watch::Touched;
 use std::process::ExitStatus;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant, SystemTime};
 
-/// What a session waits for.
+/// How often is looked whether somebody has asked this program to end.
+const LOOK: Duration = Duration::from_millis(200);
+
 pub(super) enum Event {
     Touched(Touched),
-    Ended(std::io::Result<ExitStatus>),
+    /// The program has ended, by its number.
+    Ended(u32, std::io::Result<ExitStatus>),
+    Key(Key),
     Asked(Asked),
+    /// The executable was linked in the background, since then.
+    Linked(Arc<Quiet>, Option<SystemTime>),
 }
 
-/// Waits for the program's end; edits do not become live for this reason.
-pub(super) fn wait(events: &Receiver<Event>, why: &str) -> std::io::Result<ExitStatus> {
-    loop {
-        match events.recv() {
-            Ok(Event::Ended(status)) => return status,
-            Ok(Event::Touched(_)) => {}
-            Ok(Event::Asked(asked)) => asked.refuse(why),
-            Err(_) => return Err(std::io::Error::other("nobody waits for it")),
+/// Events in their order.
+pub(super) struct Events {
+    pub(super) tell: Sender<Event>,
+    coming: Receiver<Event>,
+    next: Option<Event>,
+}
+
+impl Events {
+    pub(super) fn new() -> Self {
+        let (tell, coming) = mpsc::channel();
+        Self {
+            tell,
+            coming,
+            next: None,
         }
     }
-}
 
-impl Session {
-    /// Reloads until the program ends.
-    pub(super) fn serve(&mut self, events: &Receiver<Event>) -> std::io::Result<ExitStatus> {
-        let mut next = None;
-        loop {
-            let mut touched = match next.take().map_or_else(|| events.recv(), Ok) {
-                Ok(Event::Touched(touched)) => touched,
-                Ok(Event::Asked(asked)) => {
-                    let told = self.asked(&asked.question);
-                    asked.answer(&told);
-                    continue;
+    /// The next one; none if there is none for so long.
+    pub(super) fn next(&mut self, wait: Option<Duration>) -> Option<Event> {
+        if let Some(event) = self.next.take() {
+            return Some(event);
+        }
+        self.coming.recv_timeout(wait.unwrap_or(LOOK)).ok()
+    }
+
+    /// Adds to `touched` what is written together with it.
+    pub(super) fn settle(&mut self, touched: &mut Touched) {
+        while self.next.is_none() {
+            match self.coming.recv_timeout(touched.quiet) {
+                Ok(Event::Touched(more)) => {
+                    touched.paths.extend(more.paths);
+                    touched.quiet = more.quiet;
                 }
-                Ok(Event::Ended(status)) => return status,
-                Err(_) => return Err(std::io::Error::other("nobody waits for it")),
-            };
-            let begun = Instant::now();
-            loop {
-                match events.recv_timeout(touched.quiet) {
-                    Ok(Event::Touched(more)) => {
-                        touched.paths.extend(more.paths);
-                        touched.quiet = more.quiet;
-                    }
-                    Ok(Event::Ended(status)) => return status,
-                    Ok(other) => {
-                        next = Some(other);
-                        break;
-                    }
-                    Err(RecvTimeoutError::Timeout) => break,
-                    Err(RecvTimeoutError::Disconnected) => break,
-                }
-            }
-            touched.paths.sort();
-            touched.paths.dedup();
-            if let Err(why) = self.edited(&touched.paths, begun) {
-                report::say(self.json, &format!("{why}; the old code keeps running"));
+                Ok(event) => self.next = Some(event),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
+        touched.paths.sort();
+        touched.paths.dedup();
+    }
+
+    /// Waits for the program's end; what else comes meanwhile is old by then.
+    pub(super) fn end_of(
+        &mut self,
+        program: u32,
+        patience: Duration,
+    ) -> Option<std::io::Result<ExitStatus>> {
+        let begun = Instant::now();
+        while let Some(rest) = patience.checked_sub(begun.elapsed()) {
+            if let Some(Event::Ended(id, status)) = self.next(Some(rest))
+                && id == program
+            {
+                return Some(status);
+            }
+        }
+        None
     }
 }

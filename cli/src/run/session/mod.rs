@@ -1,55 +1,274 @@
 //! One edit after the other, until the program ends.
 //!
 //! - [`state`]: what is known of the program that runs.
-//! - [`events`]: what a session waits for. [`asked`]: what the program's socket asks.
+//! - [`events`]: what a session waits for. [`keys`]: what is typed.
+//!   [`asked`]: what the program's socket asks.
 //! - [`stale`]: crates that were edited are built anew.
 //! - [`reload`]: what was built is compared with what runs, and made live.
+//! - [`relink`]: the executable is linked anew meanwhile.
 //! - [`folder`]: where the files of a session are.
 
 mod asked;
 mod events;
 mod folder;
+mod keys;
+mod relink;
 mod reload;
 mod stale;
 mod state;
 
-use super::{agent_file, build, process, report};
+use super::build::{self, Build};
+use super::{agent_file, process, report};
 use crate::args::Run;
-use events::Event;
+use asked::Asked;
+use events::{Event, Events};
 use folder::Folder;
+use keys::{Key, Keys};
+use relink::Relink;
 use state::Session;
-use std::process::ExitCode;
-use std::sync::mpsc;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// How long a program may take to end when it is asked to, before it is killed.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// How it goes on when a program is no longer served.
+enum Next {
+    End(ExitCode),
+    Restart(Build),
+}
 
 pub(crate) fn run(args: &Run) -> Result<ExitCode, String> {
-    let Some(build) = build::build(args)? else {
+    let folder = build::folder(args)?;
+    let Some(mut build) = build::build(args, &folder)? else {
         return Ok(ExitCode::FAILURE);
     };
-    let own = Folder::new(&build.folder)?;
-    let name = build.executable.file_name().unwrap_or_default();
-    // cargo will link anew over the executable.
-    let copy = own.0.join(name);
-    std::fs::copy(&build.executable, &copy).map_err(|e| format!("{}: {e}", copy.display()))?;
+    let mut own = Folder::new(&folder)?;
     let program = build.captures.last().ok_or("cargo has built nothing")?;
-    let agent = agent_file::find(args, program.target(), &own.0, &build.folder)?;
-    let started = process::start(&copy, &build.executable, program, &agent, &args.args)?;
-    let (mut child, socket) = (started.child, started.agent);
-    let (tell, events) = mpsc::channel();
-    let ended = tell.clone();
-    asked::listen(started.questions, tell.clone());
-    std::thread::spawn(move || ended.send(Event::Ended(child.wait())));
-    let session = Session::new(args, &build, &copy, socket, own.0.clone(), move |touched| {
-        // Nobody listens any more once the program has ended.
-        let _ = tell.send(Event::Touched(touched));
-    });
-    let status = match session {
-        Ok(mut session) => session.serve(&events),
-        Err(why) => {
+    let agent = agent_file::find(args, program.target(), own.path(), &folder)?;
+    let mut events = Events::new();
+    let _keys = args.interactive.then(|| Keys::listen(events.tell.clone()));
+    let mut relink = Relink::new(events.tell.clone());
+    if args.interactive {
+        report::say(args.json(), keys::HELP);
+    }
+    loop {
+        let folder = own.next()?;
+        let started = Started::new(args, build, &agent, folder, &mut events, &mut relink)?;
+        match started.serve()? {
+            Next::End(code) => return Ok(code),
+            Next::Restart(newer) => build = newer,
+        }
+    }
+}
+
+/// A program that was started.
+struct Started<'a> {
+    args: &'a Run,
+    build: Build,
+    events: &'a mut Events,
+    relink: &'a mut Relink,
+    folder: PathBuf,
+    /// Its number.
+    id: u32,
+    /// What it has ended with.
+    ended: Option<ExitStatus>,
+    session: Result<Session, String>,
+}
+
+impl<'a> Started<'a> {
+    fn new(
+        args: &'a Run,
+        build: Build,
+        agent: &Path,
+        folder: PathBuf,
+        events: &'a mut Events,
+        relink: &'a mut Relink,
+    ) -> Result<Self, String> {
+        let name = build.executable.file_name().unwrap_or_default();
+        // cargo will link anew over the executable.
+        let copy = folder.join(name);
+        std::fs::copy(&build.linked, &copy).map_err(|e| format!("{}: {e}", copy.display()))?;
+        let program = build.captures.last().ok_or("cargo has built nothing")?;
+        let started = process::start(&copy, &build.executable, program, agent, args)?;
+        let (mut child, socket) = (started.child, started.agent);
+        asked::listen(started.questions, events.tell.clone());
+        let id = child.id();
+        let ended = events.tell.clone();
+        std::thread::spawn(move || {
+            let status = child.wait();
+            process::has_ended(id);
+            ended.send(Event::Ended(id, status))
+        });
+        let touched = events.tell.clone();
+        let session = Session::new(args, &build, &copy, socket, folder.clone(), move |files| {
+            // Nobody listens any more once the program has ended.
+            let _ = touched.send(Event::Touched(files));
+        });
+        let session = session.map_err(|why| {
             let why = format!("edits will not become live: {why}");
             report::say(args.json(), &why);
-            events::wait(&events, &why)
+            why
+        });
+        Ok(Self {
+            args,
+            build,
+            events,
+            relink,
+            folder,
+            id,
+            ended: None,
+            session,
+        })
+    }
+
+    /// Reloads until the program ends, or until a key says so.
+    fn serve(mut self) -> Result<Next, String> {
+        loop {
+            if let Some(program) = self.build.captures.last() {
+                self.relink.begin(program);
+            }
+            let Some(event) = self.events.next(self.relink.wait()) else {
+                if let Some(status) = self.ended.filter(|_| process::is_asked_to_end()) {
+                    return Ok(end(status));
+                }
+                continue;
+            };
+            match event {
+                Event::Touched(mut touched) => {
+                    let begun = Instant::now();
+                    self.events.settle(&mut touched);
+                    self.edited(&touched.paths, begun);
+                }
+                Event::Ended(id, _) if id != self.id => {}
+                Event::Ended(_, status) => {
+                    let status = status.map_err(|e| format!("the program: {e}"))?;
+                    if !self.args.interactive || process::is_asked_to_end() {
+                        return Ok(end(status));
+                    }
+                    self.ended = Some(status);
+                    let how = "r restarts it, q quits";
+                    self.say(&format!("the program has ended ({status}); {how}"));
+                }
+                Event::Asked(asked) => self.asked(asked),
+                Event::Key(Key::Help) => self.say(keys::HELP),
+                Event::Key(Key::Quit) => {
+                    self.stop()?;
+                    return Ok(Next::End(ExitCode::SUCCESS));
+                }
+                Event::Key(Key::Undo) => self.undo(),
+                Event::Key(Key::Restart) => {
+                    if let Some(build) = self.newest() {
+                        self.stop()?;
+                        self.say("restarted with the newest code");
+                        return Ok(Next::Restart(build));
+                    }
+                }
+                Event::Linked(which, begun) => {
+                    if self.relink.ended(&which, begun) {
+                        report::event(self.args.json(), "linked", "a restart need not build");
+                    }
+                }
+            }
         }
-    };
-    let status = status.map_err(|e| format!("the program: {e}"))?;
-    Ok(ExitCode::from(process::code(status)))
+    }
+
+    fn say(&self, text: &str) {
+        report::say(self.args.json(), text);
+    }
+
+    fn edited(&mut self, paths: &[PathBuf], begun: Instant) {
+        let Ok(session) = &mut self.session else {
+            return;
+        };
+        if self.ended.is_some() || !session.touched(paths) {
+            return;
+        }
+        self.relink.cancel();
+        match session.renew(begun, true) {
+            Ok(report) => {
+                report.print(self.args.into());
+                self.relink_soon();
+            }
+            Err(why) => self.say(&format!("{why}; the old code keeps running")),
+        }
+    }
+
+    fn asked(&mut self, asked: Asked) {
+        match &mut self.session {
+            Ok(session) => {
+                self.relink.cancel();
+                let told = session.asked(&asked.question);
+                asked.answer(&told);
+                self.relink_soon();
+            }
+            Err(why) => asked.refuse(why),
+        }
+    }
+
+    /// Not if what runs is not what the files say.
+    fn relink_soon(&mut self) {
+        if self.session.as_ref().is_ok_and(Session::is_as_written) {
+            self.relink.soon();
+        }
+    }
+
+    fn undo(&mut self) {
+        self.say("undo is not available");
+    }
+
+    /// The newest code as an executable; none if it cannot be built, which was said.
+    fn newest(&mut self) -> Option<Build> {
+        if let Some(begun) = self.relink.take()
+            && let Some(program) = self.build.captures.last()
+        {
+            let linked = program.executable();
+            return Some(Build {
+                begun,
+                linked,
+                ..self.build.clone()
+            });
+        }
+        self.relink.cancel();
+        let why = match build::build(self.args, &self.build.folder) {
+            Ok(Some(build)) => return Some(build),
+            Ok(None) => "it does not compile".to_owned(),
+            Err(why) => why,
+        };
+        let state = if self.ended.is_some() {
+            "r tries again"
+        } else {
+            "the old code keeps running"
+        };
+        self.say(&format!("no restart: {why}; {state}"));
+        None
+    }
+
+    /// Ends the program.
+    fn stop(&mut self) -> Result<(), String> {
+        if self.ended.is_some() {
+            return Ok(());
+        }
+        for (signal, patience) in [(libc::SIGTERM, GRACE), (libc::SIGKILL, Duration::MAX)] {
+            process::signal(signal);
+            if let Some(status) = self.events.end_of(self.id, patience) {
+                self.ended = Some(status.map_err(|e| format!("the program: {e}"))?);
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Started<'_> {
+    fn drop(&mut self) {
+        // Several restarts would fill the disk; the rest goes with the session.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// This program ends as that one has.
+fn end(status: ExitStatus) -> Next {
+    Next::End(ExitCode::from(process::code(status)))
 }

@@ -182,7 +182,7 @@ impl Session {
         latency.swap = loaded.swap_nanoseconds as f64 / 1e6;
         if !loaded.unlisted.is_empty() {
             let text = format!("debuggers do not see this edit: {}", loaded.unlisted);
-            report::say(self.json, &text);
+            report::say(self.say.json, &text);
         }
         report.bytes = image.len;
         self.images += 1;

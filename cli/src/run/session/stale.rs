@@ -42,14 +42,6 @@ impl From<String> for NotLive {
 }
 
 impl Session {
-    /// Makes live what was edited, if anything was.
-    pub(super) fn edited(&mut self, paths: &[PathBuf], begun: Instant) -> Result<(), NotLive> {
-        if self.touched(paths) {
-            self.renew(begun, true)?.print(self.json);
-        }
-        Ok(())
-    }
-
     /// Whether any of these files is another one now; its crates are stale then.
     pub(super) fn touched(&mut self, paths: &[PathBuf]) -> bool {
         let failed = !self.stale.is_empty();
@@ -68,7 +60,7 @@ impl Session {
                         "what was typed for {} gives way to the file",
                         typed.join(", ")
                     );
-                    report::say(self.json, &text);
+                    report::say(self.say.json, &text);
                 }
             }
         }
@@ -99,11 +91,8 @@ impl Session {
         let mut n = 0;
         while n < self.crates.len() {
             if self.stale.contains(&n) {
-                let before = std::fs::read(self.crates[n].metadata()).ok();
-                if !self.overlay.is_empty() {
-                    // cargo must not take what is built now for what the files say.
-                    self.crates[n].capture.forget_build()?;
-                }
+                // cargo must not take what is built now for what the files say.
+                self.crates[n].capture.forget_build()?;
                 let prepare = |rustc: &mut Command| match &self.overlay_library {
                     Some(library) => self.overlay.apply(rustc, library, &self.folder),
                     None => Ok(()),
@@ -119,8 +108,11 @@ impl Session {
                     return Err(NotLive::Broken(replayed.errors));
                 }
                 done.push(n);
-                let metadata = self.crates[n].metadata();
-                if before.is_none() || std::fs::read(metadata).ok() != before {
+                // Compared with what those that use it were built with: cargo may have
+                // built it meanwhile.
+                let metadata = self.crates[n].read_metadata();
+                if metadata.is_none() || metadata != self.crates[n].known {
+                    self.crates[n].known = metadata;
                     self.stale.extend(self.crates[n].users.clone());
                 }
             }

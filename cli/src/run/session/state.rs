@@ -7,9 +7,9 @@ use crate::run::eval::overlay::Overlay;
 use crate::run::names::Names;
 use crate::run::pool::Pool;
 use crate::run::process::Agent;
-use crate::run::report;
+use crate::run::report::{self, Say};
 use crate::run::units::Units;
-use crate::run::watch::{Touched, Watch};
+use crate::run::watch::{self, Touched, Watch};
 use cargo_midair::run::gate;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,8 @@ pub(super) struct Session {
     pub(super) edited: BTreeSet<PathBuf>,
     pub(super) images: usize,
     pub(super) reserve: u64,
-    pub(super) json: bool,
+    /// How things are said.
+    pub(super) say: Say,
     /// What was typed in place of functions in files.
     pub(super) overlay: Overlay,
     pub(super) overlay_library: Option<PathBuf>,
@@ -44,24 +45,33 @@ impl Session {
         copy: &Path,
         socket: std::os::unix::net::UnixStream,
         folder: PathBuf,
-        tell: impl FnMut(Touched) + Send + 'static,
+        mut tell: impl FnMut(Touched) + Clone + Send + 'static,
     ) -> Result<Self, String> {
-        let mut watch = Watch::new(tell)?;
+        let mut watch = Watch::new(tell.clone())?;
         let mut agent = Agent::greet(socket)?;
         let names = Names::of_executable(copy, agent.hello.slide)?;
         let files = names.files();
         let mut crates: Vec<Crate> = Vec::new();
+        let mut late = Vec::new();
+        let target = build.folder.parent().unwrap_or(&build.folder);
         for capture in &build.captures {
             let incremental = capture.codegen("incremental").unwrap_or_default();
             let incremental = capture.directory.join(incremental);
             let name = capture.crate_name().unwrap_or_default();
             let sources = crates::sources(capture);
-            watch.add(&sources)?;
+            // What cargo has generated is as it was read.
+            let (generated, written): (Vec<PathBuf>, Vec<PathBuf>) = sources
+                .iter()
+                .cloned()
+                .partition(|path| path.starts_with(target));
+            watch.add(&generated)?;
+            late.extend(watch.add_of_build(&written, build.begun)?);
             crates.push(Crate {
                 units: Units::find(&incremental, name, &files)?,
                 capture: capture.clone(),
                 sources,
                 users: Vec::new(),
+                known: None,
             });
         }
         let externs: Vec<Vec<PathBuf>> = crates
@@ -69,6 +79,7 @@ impl Session {
             .map(|user| user.capture.externs().collect())
             .collect();
         for used in &mut crates {
+            used.known = used.read_metadata();
             let metadata = used.metadata();
             let is_user = |(_, files): &(usize, &Vec<PathBuf>)| {
                 files
@@ -88,6 +99,12 @@ impl Session {
         }
         report::say(args.json(), &control(&agent));
         report::say(args.json(), &format!("watching {} crates", crates.len()));
+        if !late.is_empty() {
+            tell(Touched {
+                paths: late,
+                quiet: watch::SETTLED,
+            });
+        }
         let mut types = gate::Running::new();
         for unit in crates.iter().flat_map(|one| one.units.running.values()) {
             types.add(Arc::clone(&unit.types));
@@ -104,7 +121,7 @@ impl Session {
             edited: BTreeSet::new(),
             images: 0,
             reserve: 0,
-            json: args.json(),
+            say: args.into(),
             overlay: Overlay::default(),
             overlay_library: None,
         })

@@ -1,0 +1,183 @@
+//! `--interactive`: restart, quit, and what happens when the program has ended.
+
+use crate::client::Client;
+use crate::program::{Program, redirected};
+use crate::workspace::Workspace;
+
+const MAIN: &str = "src/main.rs";
+const INCREMENT: &str = "fetch_add(1, Ordering::Relaxed) + 1";
+
+/// The counter, and where it answers.
+fn start() -> (Program, String) {
+    let workspace = Workspace::of("examples/counter", "counter");
+    let program = Program::with(workspace, &["--interactive"]);
+    program.wait_until_watched();
+    let address = address(&program);
+    (program, address)
+}
+
+fn address(program: &Program) -> String {
+    program.line().replace("http://", "")
+}
+
+#[test]
+fn a_restart_runs_the_newest_code_which_was_linked_meanwhile() {
+    let (mut program, first) = start();
+    assert_eq!(
+        Client::new(&first)
+            .ask("/increment")
+            .1
+            .parse::<u32>()
+            .unwrap(),
+        1
+    );
+    let report = program.edit(MAIN, INCREMENT, "fetch_add(10, Ordering::Relaxed) + 10");
+    assert_eq!(redirected(&report), ["increment"]);
+    assert_eq!(
+        Client::new(&first)
+            .ask("/increment")
+            .1
+            .parse::<u32>()
+            .unwrap(),
+        11
+    );
+    program.linked();
+    program.key("r");
+    program.said("restarted");
+    let second = address(&program);
+    program.wait_until_watched();
+    assert_eq!(
+        Client::new(&second)
+            .ask("/increment")
+            .1
+            .parse::<u32>()
+            .unwrap(),
+        10
+    );
+    assert!(std::net::TcpStream::connect(&first).is_err());
+    // What was restarted can be edited.
+    let report = program.edit(MAIN, "fetch_add(10, Ordering::Relaxed) + 10", INCREMENT);
+    assert_eq!(redirected(&report), ["increment"]);
+    assert_eq!(
+        Client::new(&second)
+            .ask("/increment")
+            .1
+            .parse::<u32>()
+            .unwrap(),
+        11
+    );
+    program.key("q");
+    assert_eq!(program.wait(), 0);
+    assert!(std::net::TcpStream::connect(&second).is_err());
+}
+
+#[test]
+fn a_restart_runs_what_was_refused() {
+    let (mut program, first) = start();
+    let text = program
+        .workspace
+        .read(MAIN)
+        .replace("AtomicU64", "AtomicU32");
+    program.workspace.write(MAIN, &text.replace("u64", "u32"));
+    let report = program.report();
+    assert!(
+        report["refused"].to_string().contains("COUNTER"),
+        "{report:#}"
+    );
+    assert_eq!(
+        Client::new(&first)
+            .ask("/increment")
+            .1
+            .parse::<u32>()
+            .unwrap(),
+        1
+    );
+    program.key("r");
+    program.said("restarted");
+    let second = address(&program);
+    program.wait_until_watched();
+    assert_eq!(
+        Client::new(&second)
+            .ask("/increment")
+            .1
+            .parse::<u32>()
+            .unwrap(),
+        1
+    );
+    program.key("q");
+    assert_eq!(program.wait(), 0);
+}
+
+#[test]
+fn what_does_not_compile_is_not_restarted() {
+    let (mut program, address) = start();
+    let text = program
+        .workspace
+        .replaced(MAIN, INCREMENT, "fetch_add(\"one\")");
+    program.workspace.write(MAIN, &text);
+    program.said("does not compile");
+    program.key("?r");
+    program.said("r restarts");
+    program.said("no restart: it does not compile");
+    assert_eq!(
+        Client::new(&address)
+            .ask("/increment")
+            .1
+            .parse::<u32>()
+            .unwrap(),
+        1
+    );
+    let text = text.replace("fetch_add(\"one\")", "fetch_add(2, Ordering::Relaxed) + 2");
+    program.workspace.write(MAIN, &text);
+    assert_eq!(redirected(&program.report()), ["increment"]);
+    assert_eq!(
+        Client::new(&address)
+            .ask("/increment")
+            .1
+            .parse::<u32>()
+            .unwrap(),
+        3
+    );
+    program.key("q");
+    assert_eq!(program.wait(), 0);
+}
+
+#[test]
+fn a_program_that_has_ended_is_restarted_on_demand() {
+    let (mut program, first) = start();
+    kill_child_of(program.id());
+    assert!(program.said("has ended").contains("r restarts it"));
+    let edited = program
+        .workspace
+        .replaced(MAIN, INCREMENT, "fetch_add(5, Ordering::Relaxed) + 5");
+    program.workspace.write(MAIN, &edited);
+    assert!(std::net::TcpStream::connect(&first).is_err());
+    program.key("r");
+    let second = address(&program);
+    assert_eq!(
+        Client::new(&second)
+            .ask("/increment")
+            .1
+            .parse::<u32>()
+            .unwrap(),
+        5
+    );
+    // A signal for it is one for the program.
+    assert_eq!(program.terminate(), 128 + 15);
+}
+
+fn kill_child_of(parent: u32) {
+    let list = format!("/proc/{parent}/task/{parent}/children");
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).unwrap();
+    let children: String = threads
+        .map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap())
+        .collect();
+    let child = children
+        .split_whitespace()
+        .next()
+        .unwrap_or_else(|| panic!("{list}"));
+    let killed = std::process::Command::new("kill")
+        .args(["-9", child])
+        .status();
+    assert!(killed.unwrap().success());
+}
