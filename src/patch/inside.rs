@@ -192,7 +192,7 @@ fn number_of(ranges: &[Range<usize>], at: usize) -> Option<usize> {
 
 /// The code of the function at `start`: its body, and what it jumps to that is
 /// no function of its own.
-fn body_and_parts(start: usize) -> Vec<Range<usize>> {
+pub(crate) fn body_and_parts(start: usize) -> Vec<Range<usize>> {
     let mut parts: Vec<Range<usize>> = Vec::new();
     let Some(module) = module_at(start) else {
         // Code made at run time: how long it is, nobody says.

@@ -137,6 +137,12 @@ impl Limbo {
         self.items.len()
     }
 
+    /// Where its code leads.
+    pub(super) fn destinations(&self) -> impl Iterator<Item = usize> + '_ {
+        let items = self.items.iter();
+        items.flat_map(|item| item.leads_to.iter().copied())
+    }
+
     /// Looks at threads for so long, and gives back what all have been seen
     /// outside of.
     pub(super) fn sweep(&mut self, arena: &mut Arena, time: Duration) -> io::Result<Swept> {

@@ -32,7 +32,8 @@ mod entry;
 mod fork;
 mod function;
 mod handle;
-mod inside;
+pub(crate) mod inside;
+pub(crate) mod leads;
 mod limbo;
 #[cfg(any(debug_assertions, feature = "control"))]
 pub(crate) mod listed;

@@ -1,11 +1,13 @@
 //! A thread that does what `cargo midair run` asks for.
 
+use super::active;
 use super::area::Area;
 use super::caches;
 #[cfg(any(debug_assertions, feature = "control"))]
 use super::developer;
 use super::generations::Generations;
 use super::image::{self, Image};
+use super::images::Images;
 use super::protocol::{
     self, Answer, Hello, Load, Loaded, PROGRAM, QUESTIONS, Request, SOCKET, Undone, VERSION,
 };
@@ -130,14 +132,16 @@ fn serve(mut socket: UnixStream, offset: i64, pins: i64, control: Result<String,
     let mut agent = Agent {
         area,
         generations: Generations::new(pins),
-        images: Vec::new(),
+        images: Images::default(),
+        changed: Vec::new(),
     };
     if protocol::send(&mut socket, &hello).is_err() {
         return;
     }
     loop {
-        // What waits for the last pin of a generation is looked at again.
-        while agent.generations.tidy() && !is_asked(&socket, TIDY) {}
+        while !is_asked(&socket, agent.due()) {
+            agent.look_at_images();
+        }
         let Ok(request) = protocol::receive(&mut socket) else {
             return;
         };
@@ -148,24 +152,36 @@ fn serve(mut socket: UnixStream, offset: i64, pins: i64, control: Result<String,
     }
 }
 
-/// Whether a request comes within this time.
-fn is_asked(socket: &UnixStream, time: Duration) -> bool {
+/// Waits for a request, but not beyond this moment.
+fn is_asked(socket: &UnixStream, until: Option<Instant>) -> bool {
+    let Some(until) = until else {
+        return true; // whoever reads waits
+    };
+    let left = until.saturating_duration_since(Instant::now());
     let mut polled = libc::pollfd {
         fd: socket.as_raw_fd(),
         events: libc::POLLIN,
         revents: 0,
     };
+    let time = left
+        .as_micros()
+        .div_ceil(1000)
+        .try_into()
+        .unwrap_or(i32::MAX);
     // SAFETY: one structure, which outlives the call.
-    let answer = unsafe { libc::poll(&mut polled, 1, time.as_millis() as i32) };
-    // An error shows when it is read.
-    answer != 0
+    match unsafe { libc::poll(&mut polled, 1, time) } {
+        0 => false,
+        // An error shows when it is read.
+        _ => true,
+    }
 }
 
 struct Agent {
     area: Result<Area, String>,
     generations: Generations,
-    /// What is loaded stays.
-    images: Vec<Image>,
+    images: Images,
+    /// The functions that the last reload has changed.
+    changed: Vec<u64>,
 }
 
 impl Agent {
@@ -183,19 +199,42 @@ impl Agent {
                     )),
                 }
             }
-            Request::Load(load) => self.load(&load).map(Answer::Loaded),
+            Request::Load(mut load) => {
+                let loaded = self.load(&load);
+                forget(&mut load);
+                loaded.map(Answer::Loaded)
+            }
             Request::Undo => self.undo().map(Answer::Undone),
             Request::Prepare(function) => {
                 let function = function as usize as *const ();
                 crate::can_patch(function).map_err(|e| e.to_string())?;
                 Ok(Answer::Prepared)
             }
+            Request::Active => {
+                let bodies = self.images.bodies(&self.changed);
+                active::find(bodies).map(Answer::Active)
+            }
+            Request::Images => {
+                self.look_at_images();
+                Ok(Answer::Images(self.images.list()))
+            }
+        }
+    }
+
+    /// Unloads what can be.
+    fn look_at_images(&mut self) {
+        if let Ok(area) = &mut self.area {
+            let generations = &self.generations;
+            self.images.look(area, |image| {
+                let reload = generations.undo_into(image)?;
+                Some(format!("undoing reload {reload} leads to it"))
+            });
         }
     }
 
     fn load(&mut self, load: &Load) -> Result<Loaded, String> {
         let begun = Instant::now();
-        let area = self.area.as_ref().map_err(|why| why.clone())?;
+        let area = self.area.as_mut().map_err(|why| why.clone())?;
         let (at, len) = (load.address as usize, load.len as usize);
         let loaded = if load.file.is_empty() {
             None
@@ -223,7 +262,11 @@ impl Agent {
             Some(Image::Unlisted(why)) => why.clone(),
             _ => String::new(),
         };
-        self.images.extend(loaded);
+        self.changed = load.swaps.iter().map(|swap| swap.target).collect();
+        if let Some(image) = loaded {
+            self.images.add(image, load);
+        }
+        self.images.look_soon();
         for cache in &load.caches {
             // SAFETY: found by its name in the executable.
             unsafe { caches::reset(cache) };
@@ -240,6 +283,7 @@ impl Agent {
         let begun = Instant::now();
         // SAFETY: the functions go back to what stood in for them before.
         let (generation, reload) = unsafe { self.generations.undo() }?;
+        self.images.look_soon();
         Ok(Undone {
             generation,
             reload,
@@ -247,6 +291,17 @@ impl Agent {
             swap_nanoseconds: begun.elapsed().as_nanos() as u64,
         })
     }
+}
+
+/// Addresses in an image that are left in memory would hold it.
+fn forget(load: &mut Load) {
+    for swap in &mut load.swaps {
+        swap.replacement = 0;
+    }
+    for write in &mut load.writes {
+        write.bytes.fill(0);
+    }
+    std::hint::black_box(load);
 }
 
 fn address_of(name: String) -> u64 {

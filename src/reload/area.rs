@@ -6,6 +6,7 @@
 //! anybody else settles there; images get pieces of it, one after the other.
 
 use crate::memory::layout::{map_at, map_near, page_size, unmap};
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
@@ -25,6 +26,8 @@ const REACH: usize = 0x0600_0000;
 pub(super) struct Area {
     start: usize,
     used: usize,
+    /// Pieces that were given back: where, and how long.
+    free: BTreeMap<usize, usize>,
 }
 
 impl Area {
@@ -32,7 +35,11 @@ impl Area {
     pub(super) fn new(executable: usize) -> io::Result<Self> {
         let below = executable.saturating_sub(LEN);
         let start = map_near(below, LEN, REACH, libc::PROT_NONE)?;
-        Ok(Self { start, used: 0 })
+        Ok(Self {
+            start,
+            used: 0,
+            free: BTreeMap::new(),
+        })
     }
 
     /// All of it.
@@ -40,15 +47,39 @@ impl Area {
         self.start..self.start + LEN
     }
 
-    /// `len` bytes of it, whole pages.
+    /// `len` bytes of it, whole pages: where nothing has been yet, as long as
+    /// there is such a place. Who goes astray to where code has been meets a hole
+    /// then, and not other code.
     pub(super) fn room(&mut self, len: usize) -> io::Result<usize> {
-        let whole = len.checked_next_multiple_of(page_size());
-        let Some(whole) = whole.filter(|whole| *whole <= LEN - self.used) else {
-            return Err(io::Error::from_raw_os_error(libc::ENOMEM));
-        };
-        let at = self.start + self.used;
-        self.used += whole;
+        let none = || io::Error::from_raw_os_error(libc::ENOMEM);
+        let whole = len.checked_next_multiple_of(page_size()).ok_or_else(none)?;
+        if whole <= LEN - self.used {
+            let at = self.start + self.used;
+            self.used += whole;
+            return Ok(at);
+        }
+        let fits = |(_, has): &(&usize, &usize)| **has >= whole;
+        let (&at, &has) = self.free.iter().find(fits).ok_or_else(none)?;
+        self.free.remove(&at);
+        if has > whole {
+            self.free.insert(at + whole, has - whole);
+        }
         Ok(at)
+    }
+
+    /// Takes back a piece that was given out and that nothing is in any more.
+    pub(super) fn give_back(&mut self, at: usize, len: usize) {
+        let (mut at, mut len) = (at, len.next_multiple_of(page_size()));
+        if let Some((&before, &has)) = self.free.range(..at).next_back()
+            && before + has == at
+        {
+            self.free.remove(&before);
+            (at, len) = (before, has + len);
+        }
+        if let Some(has) = self.free.remove(&(at + len)) {
+            len += has;
+        }
+        self.free.insert(at, len);
     }
 
     /// Whether all of this was handed out.

@@ -47,14 +47,16 @@ pub(super) fn load(area: &Area, file: &str, at: usize, len: usize) -> io::Result
     }
 }
 
-/// Takes an image off again that nothing leads to yet.
-pub(super) fn unload(area: &Area, image: Image, at: usize, len: usize) {
+/// Takes an image off again that nothing leads to yet, or any more.
+pub(super) fn unload(area: &mut Area, image: Image, at: usize, len: usize) {
     match image {
         Image::Listed(handle) => {
-            // SAFETY: a handle of `dlopen`; nobody has been led into the image.
+            // SAFETY: a handle of `dlopen`; nobody is in the image or can come there.
             unsafe { libc::dlclose(handle) };
             // If the piece is somebody else's by now, it is not used again.
-            let _ = area.occupy(at, len);
+            if area.occupy(at, len).is_ok() {
+                area.give_back(at, len);
+            }
         }
         // What unwinders know of it is right as long as it is mapped.
         Image::Unlisted(_) => {}

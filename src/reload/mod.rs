@@ -8,6 +8,8 @@
 //! - `constants`: constants that are overwritten where they are.
 //! - `generations`: what each reload has changed, who runs which, and the way back.
 //! - `image`: an image is loaded at the address that it was linked to.
+//! - `images`: all of them, and which can be unloaded; `scan`: who points into one.
+//! - `active`: threads that are in old code.
 //! - `listed`: what there is to say about generations.
 //! - `pins`: who holds on to a generation.
 //! - `reserve`: thread-local memory for thread-locals that come later.
@@ -15,6 +17,7 @@
 //! The agent knows nothing of sources, compilers, names of functions or layouts:
 //! whoever sends an image vouches for it.
 
+mod active;
 mod agent;
 mod area;
 mod caches;
@@ -23,10 +26,12 @@ mod constants;
 pub(crate) mod developer;
 mod generations;
 mod image;
+mod images;
 mod listed;
 mod pins;
 pub mod protocol;
 mod reserve;
+mod scan;
 
 pub(crate) use agent::start;
 pub use listed::{Generation, NoGenerations, PinnedThread, generations};

@@ -9,6 +9,9 @@
 //! In the other direction, on a socket of its own, the program asks: each [`Question`]
 //! gets one [`Told`].
 
+mod memory;
+
+pub use memory::{Active, Contents, Held, Images, Span};
 use std::io::{self, Read, Write};
 
 /// Changes whenever a message does.
@@ -69,6 +72,10 @@ pub enum Request {
     Prepare(u64),
     /// Go back to the code before the last reload that was not undone.
     Undo,
+    /// Which threads are in the old code of what the last reload has changed.
+    Active,
+    /// Unload what can be, and say what is loaded.
+    Images,
 }
 
 /// One reload.
@@ -88,6 +95,8 @@ pub struct Load {
     pub caches: Vec<Guarded>,
     /// The sources that were edited, for whoever lists generations.
     pub sources: Vec<String>,
+    /// What is in the image.
+    pub contents: Contents,
 }
 
 /// A function and its replacement.
@@ -129,6 +138,10 @@ pub enum Answer {
     Loaded(Loaded),
     /// To [`Request::Prepare`].
     Prepared,
+    /// To [`Request::Active`].
+    Active(Vec<Active>),
+    /// To [`Request::Images`].
+    Images(Images),
     /// Nothing was changed; why.
     Failed(String),
     /// To [`Request::Undo`].
@@ -229,6 +242,9 @@ pub fn receive<M: Message>(from: &mut impl Read) -> io::Result<M> {
     }
     let mut fields = Fields(&bytes);
     let message = M::get(&mut fields).filter(|_| fields.0.is_empty());
+    // Addresses that nobody uses any more would hold what is there.
+    bytes.fill(0);
+    std::hint::black_box(&mut bytes);
     message.ok_or_else(invalid)
 }
 
@@ -379,6 +395,7 @@ impl Message for Load {
         self.writes.put(bytes);
         self.caches.put(bytes);
         self.sources.put(bytes);
+        self.contents.put(bytes);
     }
 
     fn get(fields: &mut Fields<'_>) -> Option<Self> {
@@ -390,6 +407,7 @@ impl Message for Load {
             writes: Vec::get(fields)?,
             caches: Vec::get(fields)?,
             sources: Vec::get(fields)?,
+            contents: Contents::get(fields)?,
         })
     }
 }
@@ -450,6 +468,8 @@ impl Message for Request {
                 function.put(bytes);
             }
             Self::Undo => 5.put(bytes),
+            Self::Active => 20.put(bytes),
+            Self::Images => 21.put(bytes),
         }
     }
 
@@ -460,6 +480,8 @@ impl Message for Request {
             3 => Self::Load(Load::get(fields)?),
             4 => Self::Prepare(u64::get(fields)?),
             5 => Self::Undo,
+            20 => Self::Active,
+            21 => Self::Images,
             _ => return None,
         })
     }
@@ -489,6 +511,14 @@ impl Message for Answer {
                 6.put(bytes);
                 undone.put(bytes);
             }
+            Self::Active(active) => {
+                20.put(bytes);
+                active.put(bytes);
+            }
+            Self::Images(images) => {
+                21.put(bytes);
+                images.put(bytes);
+            }
         }
     }
 
@@ -500,6 +530,8 @@ impl Message for Answer {
             4 => Self::Prepared,
             5 => Self::Failed(String::get(fields)?),
             6 => Self::Undone(Undone::get(fields)?),
+            20 => Self::Active(Vec::get(fields)?),
+            21 => Self::Images(Images::get(fields)?),
             _ => return None,
         })
     }
@@ -582,6 +614,10 @@ mod tests {
                 },
             }],
             sources: vec!["src/main.rs".to_owned()],
+            contents: Contents {
+                parts: vec![Span { start: 9, len: 10 }],
+                new: vec!["a".to_owned()],
+            },
         };
         vec![
             Request::Resolve(vec!["malloc".to_owned(), String::new()]),
@@ -589,6 +625,8 @@ mod tests {
             Request::Load(load),
             Request::Prepare(u64::MAX),
             Request::Undo,
+            Request::Active,
+            Request::Images,
         ]
     }
 

@@ -168,7 +168,11 @@ impl Asked {
             let words = length / 8;
             let first = page.wrapping_add(1).cast::<usize>().wrapping_add(used / 8);
             // SAFETY: the handler has written that many bytes there.
-            let words = unsafe { std::slice::from_raw_parts(first, words) }.to_vec();
+            let words = unsafe { std::slice::from_raw_parts_mut(first, words) };
+            let copied = words.to_vec();
+            // Nothing of a stack stays behind, where it would be taken for one.
+            words.fill(0);
+            let words = copied;
             let mut stretch = Stretch { start, words };
             used += length & !7;
             let is_last = number == STACKS - 1 || head.others[number] == 0;

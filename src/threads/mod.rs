@@ -9,6 +9,7 @@
 //! - [`live`]: the order of writes that lets all of them run on.
 //! - `hold` (aarch64): nobody runs while an instruction is exchanged.
 //! - [`emulated`]: whether `/proc` speaks of our threads at all.
+//! - [`rest`]: a stretch of time in which no other thread runs.
 //! - `quiet`: threads of midair's own.
 //! - [`look`]: what each thread is doing, without stopping it or waking it:
 //!   [`tasks`] lists them, [`sleeper`] reads those that sleep, [`ask`] and
@@ -36,6 +37,7 @@ pub(crate) mod machine;
 pub(crate) mod own_memory;
 pub(crate) mod quiet;
 pub(crate) mod registers;
+pub(crate) mod rest;
 mod sleeper;
 pub(crate) mod stretch;
 pub(crate) mod sync;

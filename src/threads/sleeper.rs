@@ -90,6 +90,45 @@ pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
     })))
 }
 
+/// What a glance at a thread gave.
+pub(super) enum Glance {
+    Asleep(Brief),
+    Awake,
+    Gone,
+    /// It does not run, and nobody knows what it is in the middle of: why.
+    Hidden(&'static str),
+}
+
+/// A thread in a system call.
+pub(super) struct Brief {
+    pub(super) pc: usize,
+    pub(super) sp: usize,
+    pub(super) arguments: Vec<usize>,
+}
+
+/// Looks whether a thread sleeps, not at its stack.
+pub(super) fn glance(tid: Tid) -> io::Result<Glance> {
+    let Some(call) = TaskFile::open(tid, "syscall")? else {
+        return Ok(Glance::Gone);
+    };
+    Ok(match sleep(&call)? {
+        Sleep::Gone => Glance::Gone,
+        Sleep::Awake => Glance::Awake,
+        Sleep::In(_) if is_emulated() => Glance::Hidden("sleeps in an emulator"),
+        Sleep::In(asleep) if asleep.waits_for_child() => {
+            Glance::Hidden("waits for a child that runs in its memory")
+        }
+        Sleep::In(asleep) if asleep.call.is_none() => {
+            Glance::Hidden("is stopped, so that its registers cannot be read")
+        }
+        Sleep::In(asleep) => Glance::Asleep(Brief {
+            pc: asleep.pc,
+            sp: asleep.sp,
+            arguments: asleep.arguments,
+        }),
+    })
+}
+
 /// The stack pointer of the calling thread, as the kernel tells it.
 pub(super) fn own_stack_pointer() -> Option<usize> {
     let file = TaskFile::open(tasks::own(), "syscall").ok()??;

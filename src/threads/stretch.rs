@@ -81,6 +81,16 @@ impl Stretch {
             .min()
     }
 
+    /// Where glibc's description of the thread stands, if it is in here.
+    pub(super) fn known_block(&self, tid: Tid) -> Option<usize> {
+        self.thread_block(tid).or_else(|| {
+            // Cut off where it begins.
+            let mut words = [0; THREAD_BLOCK];
+            let whole = read_words(self.end(), &mut words) == words.len();
+            (whole && is_thread_block(self.end(), &words, tid)).then(|| self.end())
+        })
+    }
+
     /// By a signal frame, which says what the alternate stack was.
     fn end_of_alternate_stack(&self) -> Option<usize> {
         let stack = offset_of!(libc::ucontext_t, uc_stack);

@@ -6,6 +6,9 @@ use super::plan::Plan;
 use crate::run::object::Kind;
 use std::ops::Range;
 
+/// So far from the start of its segment the code begins: whoever lists modules
+/// keeps where segments begin, which is not to be taken for a pointer to code.
+const BEFORE_CODE: u64 = 16;
 /// Bytes of the dynamic section.
 pub(crate) const DYNAMIC: u64 = 16 * 6;
 /// The file's and the segments' headers, and the empty tables of symbols.
@@ -41,6 +44,16 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
+    /// The parts that something can point to: not what the dynamic linker and
+    /// unwinders are told of.
+    pub(crate) fn parts(&self) -> [Range<u64>; 3] {
+        [
+            self.table..self.frames,
+            self.code.start + BEFORE_CODE..self.code.end,
+            self.data.start + DYNAMIC..self.data.end,
+        ]
+    }
+
     pub(crate) fn new(plan: &Plan, sizes: Sizes, reserve: u64) -> Self {
         let page = sizes.page;
         let mut pieces = vec![0; plan.pieces.len()];
@@ -63,9 +76,12 @@ impl Layout {
         let read = 0..frames_table_at + sizes.frames_table;
         at = read.end.next_multiple_of(page);
         let code = at;
+        at += BEFORE_CODE;
         place(&mut at, &[Kind::Text]);
         let stubs = at.next_multiple_of(sizes.stub);
-        let code = code..stubs + sizes.stub * plan.stubs.len() as u64;
+        // One more than there are: a call that does not return may be the last
+        // instruction, and where it would return to is in the image, too.
+        let code = code..stubs + sizes.stub * (plan.stubs.len() as u64 + 1);
         at = code.end.next_multiple_of(page);
         let data = at;
         at += DYNAMIC;

@@ -25,6 +25,7 @@ use super::process::Agent;
 use apply::Resolver;
 use frames::Frames;
 use layout::{Layout, Sizes};
+use midair::reload::protocol::{Contents, Span};
 use plan::{Base, Piece, Plan, Sources};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -180,6 +181,19 @@ impl Image {
         let start = self.layout.pieces[number] as usize;
         let len = piece.object.content(piece.section).len();
         self.bytes.get(start..start + len)
+    }
+
+    /// What is in the image, for the agent; `new` is what the program did not have.
+    pub(crate) fn contents(&self, new: Vec<String>) -> Contents {
+        let parts = self.layout.parts().into_iter();
+        let parts = parts.filter(|part| !part.is_empty()).map(|part| Span {
+            start: part.start,
+            len: part.end - part.start,
+        });
+        Contents {
+            parts: parts.collect(),
+            new,
+        }
     }
 
     /// How much of the reserve of thread-local memory is in use with it.

@@ -177,6 +177,19 @@ impl Session {
                     .to_vec(),
             });
         }
+        let new: Vec<_> = image
+            .named()
+            .filter(|(object, symbol, _)| {
+                let (file, name) = key(object, *symbol);
+                newer.contains(&(file.to_owned(), name.to_owned()))
+                    || self.names.find(object, *symbol).is_none()
+            })
+            .map(|(object, symbol, place)| (Arc::clone(object), symbol, place))
+            .collect();
+        let called = new
+            .iter()
+            .map(|(object, symbol, _)| object.symbol_name(*symbol));
+        load.contents = image.contents(called.map(report::path).collect());
         let loaded = self.agent.load(load)?;
         latency.load = loaded.load_nanoseconds as f64 / 1e6;
         latency.swap = loaded.swap_nanoseconds as f64 / 1e6;
@@ -187,15 +200,6 @@ impl Session {
         report.bytes = image.len;
         self.images += 1;
         self.reserve = image.reserve();
-        let new: Vec<_> = image
-            .named()
-            .filter(|(object, symbol, _)| {
-                let (file, name) = key(object, *symbol);
-                newer.contains(&(file.to_owned(), name.to_owned()))
-                    || self.names.find(object, *symbol).is_none()
-            })
-            .map(|(object, symbol, place)| (Arc::clone(object), symbol, place))
-            .collect();
         for (object, symbol, place) in new {
             self.names.add(&object, symbol, place);
         }

@@ -1,0 +1,441 @@
+//! Who points into an image: a conservative search of everything that the program
+//! can write to.
+//!
+//! Suspended futures, trait objects, wakers, function pointers, `&'static str`s
+//! and destructors of thread-locals in the heap may all lead into code that was
+//! replaced long ago. So each aligned word of the program's memory counts as a
+//! pointer, also in the form that glibc gives to function pointers that it keeps
+//! (`__cxa_thread_atexit_impl`, `atexit`, `setjmp`), as do registers and the
+//! kernel's handlers of signals. That an image is found too often only keeps it
+//! loaded.
+//!
+//! That nothing was found is a proof only if nothing was moved during the search,
+//! from where it had not been to where it was over. So the search counts if no
+//! other thread has run meanwhile ([`Rest`]); else it is said who has.
+//!
+//! Not searched: pages that are as their file has them (nobody has written
+//! there), what lies below the stack pointers of stacks of glibc's, and memory
+//! that this process has given to the kernel or to others to keep (a pipe). More
+//! than [`MOST`] is not searched at all. A pointer is seen where its address is a
+//! multiple of eight; a register of a sleeper where one of its frames has saved
+//! it.
+
+use crate::memory::layout::{map_anywhere, page_size, unmap};
+use crate::threads::own_memory;
+use crate::threads::rest::{Rest, Restless, Sleeper};
+use crate::threads::stretch::lowest;
+use crate::threads::tasks::Tid;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+/// More memory than this is not searched.
+const MOST: usize = 1 << 30;
+/// A longer mapping is not even asked which of its pages there are.
+const LONGEST: usize = 64 << 30;
+/// How much is read at once.
+const CHUNK: usize = 256 << 10;
+
+/// What is searched for.
+pub(super) struct Wanted {
+    /// Where the image is: what is in here may point to itself.
+    pub(super) all: Range<usize>,
+    /// The parts of it that something can point to.
+    pub(super) parts: Vec<Range<usize>>,
+}
+
+/// Somebody who points into an image.
+#[derive(Clone, Debug)]
+pub(super) enum Holder {
+    /// A thread: on its stack, or in a register.
+    Thread { tid: Tid, to: usize },
+    /// A word of memory, in this mapping.
+    Memory { at: usize, of: String, to: usize },
+    /// The kernel, which calls a handler of this signal.
+    Signal { number: i32, to: usize },
+}
+
+/// What came of a search.
+pub(super) struct Searched {
+    /// For each image, who was found first.
+    pub(super) holders: Vec<Option<Holder>>,
+    /// Why the images without a holder may have one all the same.
+    pub(super) doubt: Option<Doubt>,
+}
+
+/// Why a search proves nothing.
+#[derive(Clone, Debug)]
+pub(super) enum Doubt {
+    /// A thread ran.
+    Ran(Restless),
+    /// There is too much memory.
+    TooMuch { of: String, bytes: usize },
+    /// Memory went away while it was read.
+    Changed,
+}
+
+/// Looks for pointers into the images.
+pub(super) fn search(wanted: &[Wanted]) -> io::Result<Searched> {
+    let mut search = Search::new(wanted)?;
+    let rest = match Rest::begin()? {
+        Ok(rest) => rest,
+        Err(restless) => return Ok(search.done(Some(Doubt::Ran(restless)))),
+    };
+    for sleeper in &rest.sleepers {
+        search.thread(sleeper);
+    }
+    search.signals();
+    let doubt = search.memory(&rest)?;
+    let doubt = match doubt {
+        None => rest.lasted()?.err().map(Doubt::Ran),
+        some => some,
+    };
+    Ok(search.done(doubt))
+}
+
+struct Search<'a> {
+    wanted: &'a [Wanted],
+    /// All parts, sorted, and whose they are.
+    parts: Vec<(Range<usize>, usize)>,
+    /// From the first part to the last.
+    span: Range<usize>,
+    holders: Vec<Option<Holder>>,
+    guard: Option<usize>,
+    bytes: usize,
+    buffer: Buffer,
+}
+
+impl<'a> Search<'a> {
+    fn new(wanted: &'a [Wanted]) -> io::Result<Self> {
+        let all = wanted.iter().enumerate();
+        let parts = all.flat_map(|(n, one)| one.parts.iter().map(move |part| (part.clone(), n)));
+        let mut parts: Vec<_> = parts.collect();
+        parts.sort_unstable_by_key(|(part, _)| part.start);
+        let start = parts.first().map_or(0, |(part, _)| part.start);
+        let end = parts.last().map_or(0, |(part, _)| part.end);
+        Ok(Self {
+            wanted,
+            parts,
+            span: start..end,
+            holders: vec![None; wanted.len()],
+            guard: pointer_guard(),
+            bytes: 0,
+            buffer: Buffer::new()?,
+        })
+    }
+
+    fn done(mut self, doubt: Option<Doubt>) -> Searched {
+        // What is left of this must not be found by the next search.
+        for (part, _) in &mut self.parts {
+            *part = 0..0;
+        }
+        std::hint::black_box(&mut self.parts);
+        Searched {
+            holders: self.holders,
+            doubt,
+        }
+    }
+
+    /// The image that a word points into, and the address.
+    fn image(&self, word: usize) -> Option<(usize, usize)> {
+        let plain = self.image_at(word).map(|n| (n, word));
+        plain.or_else(|| {
+            let shown = demangled(word, self.guard?);
+            self.image_at(shown).map(|n| (n, shown))
+        })
+    }
+
+    fn image_at(&self, word: usize) -> Option<usize> {
+        if !self.span.contains(&word) {
+            return None;
+        }
+        let after = self.parts.partition_point(|(part, _)| part.start <= word);
+        let (part, n) = &self.parts[after.checked_sub(1)?];
+        part.contains(&word).then_some(*n)
+    }
+
+    fn thread(&mut self, sleeper: &Sleeper) {
+        let tid = sleeper.tid;
+        for word in sleeper.arguments.iter().chain([&sleeper.pc]) {
+            if let Some((n, to)) = self.image(*word) {
+                self.holders[n].get_or_insert(Holder::Thread { tid, to });
+            }
+        }
+    }
+
+    fn signals(&mut self) {
+        for number in 1..=64 {
+            let handler = handler_of(number);
+            if let Some((n, to)) = handler.and_then(|at| self.image(at)) {
+                self.holders[n].get_or_insert(Holder::Signal { number, to });
+            }
+        }
+    }
+
+    /// All that may have been written to; says what stands in the way.
+    fn memory(&mut self, rest: &Rest) -> io::Result<Option<Doubt>> {
+        let mappings = mappings()?;
+        let mut skipped = unused_stacks(rest, &mappings);
+        skipped.push(own_stack()?);
+        skipped.push(self.buffer.range());
+        skipped.sort_unstable_by_key(|range| range.start);
+        let pages = File::open("/proc/self/pagemap")?;
+        for mapping in &mappings {
+            if !mapping.is_readable || mapping.name == "[vvar]" || mapping.name == "[vsyscall]" {
+                continue;
+            }
+            let too_much = |bytes| {
+                Some(Doubt::TooMuch {
+                    of: mapping.called(),
+                    bytes,
+                })
+            };
+            if mapping.range.len() > LONGEST {
+                return Ok(too_much(mapping.range.len()));
+            }
+            for run in written(mapping, &pages)? {
+                for piece in without(run, &skipped) {
+                    self.bytes += piece.len();
+                    if self.bytes > MOST {
+                        return Ok(too_much(self.bytes));
+                    }
+                    if !self.piece(piece, mapping, rest) {
+                        return Ok(Some(Doubt::Changed));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// One stretch of memory; false if it is not there any more.
+    fn piece(&mut self, piece: Range<usize>, mapping: &Mapping, rest: &Rest) -> bool {
+        let mut at = piece.start;
+        while at < piece.end {
+            let len = CHUNK.min(piece.end - at) / 8;
+            let words = self.buffer.words();
+            if own_memory::read_words(at, &mut words[..len]) != len {
+                return false;
+            }
+            for place in 0..len {
+                let word = self.buffer.words()[place];
+                if let Some((n, to)) = self.image(word) {
+                    self.found(n, to, at + 8 * place, mapping, rest);
+                }
+            }
+            at += 8 * len.max(1);
+        }
+        true
+    }
+
+    fn found(&mut self, n: usize, to: usize, at: usize, mapping: &Mapping, rest: &Rest) {
+        if self.holders[n].is_some() || self.wanted[n].all.contains(&at) {
+            return;
+        }
+        let on_stack = |sleeper: &&Sleeper| {
+            let own = sleeper.stack.as_ref().unwrap_or(&mapping.range);
+            own.contains(&at) && own.contains(&sleeper.sp)
+        };
+        self.holders[n] = Some(match rest.sleepers.iter().find(on_stack) {
+            Some(sleeper) => Holder::Thread {
+                tid: sleeper.tid,
+                to,
+            },
+            None => Holder::Memory {
+                at,
+                of: mapping.called(),
+                to,
+            },
+        });
+    }
+}
+
+/// Memory that the search itself does not find.
+struct Buffer(usize);
+
+impl Buffer {
+    fn new() -> io::Result<Self> {
+        map_anywhere(CHUNK, libc::PROT_READ | libc::PROT_WRITE).map(Self)
+    }
+
+    fn range(&self) -> Range<usize> {
+        self.0..self.0 + CHUNK
+    }
+
+    fn words(&mut self) -> &mut [usize] {
+        // SAFETY: mapped by `new`, this long, and nobody else's.
+        unsafe { std::slice::from_raw_parts_mut(self.0 as *mut usize, CHUNK / 8) }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        unmap(self.0, CHUNK);
+    }
+}
+
+struct Mapping {
+    range: Range<usize>,
+    is_readable: bool,
+    /// Others see what is written here, too.
+    is_shared: bool,
+    is_writable: bool,
+    name: String,
+}
+
+impl Mapping {
+    fn called(&self) -> String {
+        match self.name.as_str() {
+            "" => "anonymous memory".to_owned(),
+            name => name.to_owned(),
+        }
+    }
+}
+
+fn mappings() -> io::Result<Vec<Mapping>> {
+    let text = std::fs::read("/proc/self/maps")?;
+    let text = String::from_utf8_lossy(&text);
+    let parse = |line: &str| {
+        let mut fields = line.splitn(6, ' ');
+        let (start, end) = fields.next()?.split_once('-')?;
+        let hex = |text: &str| usize::from_str_radix(text, 16).ok();
+        let rights = fields.next()?.as_bytes();
+        Some(Mapping {
+            range: hex(start)?..hex(end)?,
+            is_readable: rights.first() == Some(&b'r'),
+            is_writable: rights.get(1) == Some(&b'w'),
+            is_shared: rights.get(3) == Some(&b's'),
+            name: fields.nth(3).unwrap_or_default().trim_start().to_owned(),
+        })
+    };
+    let unknown = || io::Error::other("/proc/self/maps is not as expected");
+    let lines = text.lines();
+    lines.map(|line| parse(line).ok_or_else(unknown)).collect()
+}
+
+/// The pages of a mapping that are not as their file has them.
+fn written(mapping: &Mapping, pages: &File) -> io::Result<Vec<Range<usize>>> {
+    const PRESENT: u64 = 1 << 63;
+    const SWAPPED: u64 = 1 << 62;
+    const OF_FILE_OR_SHARED: u64 = 1 << 61;
+    let page = page_size();
+    let counts_all = mapping.is_shared && mapping.is_writable;
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    let mut entries = [0_u8; 8 * 512];
+    let mut at = mapping.range.start;
+    while at < mapping.range.end {
+        let count = ((mapping.range.end - at) / page).min(512);
+        let bytes = &mut entries[..8 * count];
+        pages.read_exact_at(bytes, (at / page * 8) as u64)?;
+        for entry in bytes.chunks_exact(8) {
+            let entry = entry.try_into().map_or(u64::MAX, u64::from_ne_bytes);
+            let is_there = entry & (PRESENT | SWAPPED) != 0;
+            if is_there && (counts_all || entry & OF_FILE_OR_SHARED == 0) {
+                match runs.last_mut().filter(|last| last.end == at) {
+                    Some(last) => last.end += page,
+                    None => runs.push(at..at + page),
+                }
+            }
+            at += page;
+        }
+    }
+    Ok(runs)
+}
+
+/// What is left of a stretch; `holes` are sorted.
+fn without(stretch: Range<usize>, holes: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut left = Vec::new();
+    let mut from = stretch.start;
+    for hole in holes {
+        if hole.end <= from || hole.start >= stretch.end {
+            continue;
+        }
+        if hole.start > from {
+            left.push(from..hole.start);
+        }
+        from = hole.end;
+    }
+    if from < stretch.end {
+        left.push(from..stretch.end);
+    }
+    left
+}
+
+/// What lies below the stack pointers of those that are on a stack of their own.
+fn unused_stacks(rest: &Rest, mappings: &[Mapping]) -> Vec<Range<usize>> {
+    let sleepers = rest.sleepers.iter();
+    let unused = sleepers.filter_map(|sleeper| {
+        let own = sleeper.stack.clone().or_else(|| {
+            // The first thread's was made by the kernel.
+            let mut all = mappings.iter();
+            let first = all.find(|m| m.name == "[stack]" && m.range.contains(&sleeper.sp));
+            first.map(|mapping| mapping.range.clone())
+        })?;
+        (own.start < lowest(sleeper.sp)).then(|| own.start..lowest(sleeper.sp))
+    });
+    unused.collect()
+}
+
+/// The calling thread's: whoever searches holds nothing.
+fn own_stack() -> io::Result<Range<usize>> {
+    let mut attributes = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+    let (mut start, mut len) = (std::ptr::null_mut(), 0);
+    // SAFETY: the calling thread lives; `attributes` is filled by the first call and
+    // given back by the last.
+    let failed = unsafe {
+        match libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) {
+            0 => {
+                let asked = libc::pthread_attr_getstack(attributes.as_ptr(), &mut start, &mut len);
+                libc::pthread_attr_destroy(attributes.as_mut_ptr());
+                asked
+            }
+            failed => failed,
+        }
+    };
+    match failed {
+        0 => Ok(start as usize..start as usize + len),
+        failed => Err(io::Error::from_raw_os_error(failed)),
+    }
+}
+
+/// The kernel's handler of a signal, if it is a function.
+fn handler_of(number: i32) -> Option<usize> {
+    // The kernel's own structure: the handler comes first. libc's function hides
+    // the signals that it uses itself.
+    let mut action = [0_usize; 8];
+    let place = action.as_mut_ptr();
+    let none = std::ptr::null::<usize>();
+    // SAFETY: asks only; there is room for the kernel's structure.
+    let asked = unsafe { libc::syscall(libc::SYS_rt_sigaction, number, none, place, 8_usize) };
+    (asked == 0 && action[0] > 1).then_some(action[0])
+}
+
+/// By what glibc hides function pointers that it keeps.
+#[cfg(target_arch = "x86_64")]
+fn pointer_guard() -> Option<usize> {
+    let guard: usize;
+    // SAFETY: a field of the thread control block, part of glibc's ABI.
+    unsafe {
+        std::arch::asm!("mov {}, fs:0x30", out(reg) guard, options(nostack, readonly, preserves_flags));
+    }
+    Some(guard)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn demangled(word: usize, guard: usize) -> usize {
+    word.rotate_right(17) ^ guard
+}
+
+/// By what glibc hides function pointers that it keeps: the dynamic linker knows.
+#[cfg(target_arch = "aarch64")]
+fn pointer_guard() -> Option<usize> {
+    // SAFETY: looks a name up.
+    let at = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__pointer_chk_guard".as_ptr()) };
+    own_memory::word(at as usize)
+}
+
+#[cfg(target_arch = "aarch64")]
+fn demangled(word: usize, guard: usize) -> usize {
+    word ^ guard
+}
