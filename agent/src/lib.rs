@@ -5,8 +5,30 @@
 //! is linked with midair has a second copy of it: what that has to offer over the
 //! socket, it offers by the two functions here (`midair::control`).
 
+mod heap;
+
+use heap::Heap;
+
+#[global_allocator]
+static HEAP: Heap = Heap::new();
+
 extern "C" fn start() {
+    // A child of a fork gets the heap unlocked. Registered before midair's own
+    // handlers, so the heap is locked after all else, and unlocked first.
+    // SAFETY: the handlers live as long as this library, which is never unloaded.
+    unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after)) };
+    // Something is in it from here on.
+    drop(std::hint::black_box(Box::new(0_u8)));
+    midair::reload::own_heap(HEAP.range());
     midair::agent();
+}
+
+extern "C" fn before() {
+    HEAP.lock();
+}
+
+extern "C" fn after() {
+    HEAP.unlock();
 }
 
 // SAFETY: the section holds addresses of functions without parameters.

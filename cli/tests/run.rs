@@ -33,6 +33,8 @@ mod refused;
 mod relink;
 #[path = "run/server.rs"]
 mod server;
+#[path = "run/soak.rs"]
+mod soak;
 #[path = "run/socket.rs"]
 mod socket;
 #[path = "run/workspace.rs"]

@@ -30,6 +30,7 @@ use midair_arch::x86_64::Byte;
 use pattern::Pattern;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::AtomicUsize;
 
 /// How far a block may lie from what uses it. Less than 2 GB, by more than a
@@ -219,6 +220,19 @@ impl Arena {
             used: of(Lifetime::Freed) + in_pages + large,
             kept: of(Lifetime::Kept),
         }
+    }
+
+    /// All memory of it.
+    pub(crate) fn ranges(&self) -> Vec<Range<usize>> {
+        let blocks = self
+            .blocks
+            .iter()
+            .map(|block| (block.start, BLOCK_CODE + BLOCK_SLOTS));
+        let pages = self.pages.keys().map(|start| (*start, page_size()));
+        let large = self.large.iter();
+        let large = large.map(|(start, large)| (*start, whole_pages(large.len)));
+        let all = blocks.chain(pages).chain(large);
+        all.map(|(start, len)| start..start + len).collect()
     }
 
     /// Unmaps pages that hold nothing. One block is left for what comes next.

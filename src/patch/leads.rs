@@ -12,6 +12,12 @@ pub(crate) enum Lead {
     Choice,
 }
 
+/// Where gates, copies and slots are: what leads on from there is in
+/// [`leads_into`].
+pub(crate) fn own_memory() -> Vec<Range<usize>> {
+    registry().store.arena.ranges()
+}
+
 /// For each of the ranges, one way in which patches still lead into it.
 pub(crate) fn leads_into(ranges: &[Range<usize>]) -> Vec<Option<Lead>> {
     let registry = registry();

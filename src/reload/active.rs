@@ -19,7 +19,7 @@ const TIME: Duration = Duration::from_millis(25);
 
 /// Looks for threads in code that begins at these addresses; with each is the
 /// function whose it is.
-pub(super) fn find(mut bodies: Vec<(usize, u64)>) -> Result<Vec<Active>, String> {
+pub(super) fn find(bodies: Vec<(usize, u64)>) -> Result<Vec<Active>, String> {
     let mut all: Vec<(Range<usize>, u64)> = Vec::new();
     for (at, function) in &bodies {
         all.extend(
@@ -30,11 +30,7 @@ pub(super) fn find(mut bodies: Vec<(usize, u64)>) -> Result<Vec<Active>, String>
     }
     all.sort_by_key(|(range, _)| range.start);
     all.dedup_by(|next, last| next.0.start < last.0.end);
-    let (mut ranges, functions): (Vec<Range<usize>>, Vec<u64>) = all.iter().cloned().unzip();
-    // What is left of addresses would hold what is there.
-    all.fill((0..0, 0));
-    bodies.fill((0, 0));
-    std::hint::black_box((&mut all, &mut bodies));
+    let (ranges, functions): (Vec<Range<usize>>, Vec<u64>) = all.into_iter().unzip();
     let frames = CallFrameTables::of(&modules().unwrap_or_default());
     let failed = |e: std::io::Error| format!("threads cannot be looked at: {e}");
     let own = tasks::own();
@@ -58,8 +54,6 @@ pub(super) fn find(mut bodies: Vec<(usize, u64)>) -> Result<Vec<Active>, String>
         }
     })
     .map_err(failed)?;
-    ranges.fill(0..0);
-    std::hint::black_box(&mut ranges);
     Ok(found)
 }
 

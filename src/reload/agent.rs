@@ -134,13 +134,14 @@ fn serve(mut socket: UnixStream, offset: i64, pins: i64, control: Result<String,
         generations: Generations::new(pins),
         images: Images::default(),
         changed: Vec::new(),
+        waits_for_pins: false,
     };
     if protocol::send(&mut socket, &hello).is_err() {
         return;
     }
     loop {
         while !is_asked(&socket, agent.due()) {
-            agent.look_at_images();
+            agent.look_again();
         }
         let Ok(request) = protocol::receive(&mut socket) else {
             return;
@@ -182,6 +183,8 @@ struct Agent {
     images: Images,
     /// The functions that the last reload has changed.
     changed: Vec<u64>,
+    /// Some functions still have older versions, for those who are pinned.
+    waits_for_pins: bool,
 }
 
 impl Agent {
@@ -199,11 +202,7 @@ impl Agent {
                     )),
                 }
             }
-            Request::Load(mut load) => {
-                let loaded = self.load(&load);
-                forget(&mut load);
-                loaded.map(Answer::Loaded)
-            }
+            Request::Load(load) => self.load(&load).map(Answer::Loaded),
             Request::Undo => self.undo().map(Answer::Undone),
             Request::Prepare(function) => {
                 let function = function as usize as *const ();
@@ -214,22 +213,37 @@ impl Agent {
                 let bodies = self.images.bodies(&self.changed);
                 active::find(bodies).map(Answer::Active)
             }
-            Request::Images => {
-                self.look_at_images();
+            Request::Images(look) => {
+                if look != 0 {
+                    self.look_at_images();
+                }
                 Ok(Answer::Images(self.images.list()))
             }
         }
     }
 
+    /// Looks at what is due.
+    fn look_again(&mut self) {
+        self.waits_for_pins = self.generations.tidy();
+        if self.images.due().is_some_and(|due| due <= Instant::now()) {
+            self.look_at_images();
+        }
+    }
+
     /// Unloads what can be.
     fn look_at_images(&mut self) {
+        // What only pins need is known after this.
+        self.waits_for_pins = self.generations.tidy();
         if let Ok(area) = &mut self.area {
             let generations = &self.generations;
-            self.images.look(area, |image| {
-                let reload = generations.undo_into(image)?;
-                Some(format!("undoing reload {reload} leads to it"))
-            });
+            self.images.look(area, |image| generations.need(image));
         }
+    }
+
+    /// When something is to be looked at again that was left as it was.
+    fn due(&self) -> Option<Instant> {
+        let tidy = self.waits_for_pins.then(|| Instant::now() + TIDY);
+        [self.images.due(), tidy].into_iter().flatten().min()
     }
 
     fn load(&mut self, load: &Load) -> Result<Loaded, String> {
@@ -266,6 +280,7 @@ impl Agent {
         if let Some(image) = loaded {
             self.images.add(image, load);
         }
+        self.waits_for_pins = self.generations.tidy();
         self.images.look_soon();
         for cache in &load.caches {
             // SAFETY: found by its name in the executable.
@@ -283,6 +298,7 @@ impl Agent {
         let begun = Instant::now();
         // SAFETY: the functions go back to what stood in for them before.
         let (generation, reload) = unsafe { self.generations.undo() }?;
+        self.waits_for_pins = self.generations.tidy();
         self.images.look_soon();
         Ok(Undone {
             generation,
@@ -291,17 +307,6 @@ impl Agent {
             swap_nanoseconds: begun.elapsed().as_nanos() as u64,
         })
     }
-}
-
-/// Addresses in an image that are left in memory would hold it.
-fn forget(load: &mut Load) {
-    for swap in &mut load.swaps {
-        swap.replacement = 0;
-    }
-    for write in &mut load.writes {
-        write.bytes.fill(0);
-    }
-    std::hint::black_box(load);
 }
 
 fn address_of(name: String) -> u64 {

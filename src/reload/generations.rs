@@ -82,7 +82,6 @@ struct Step {
 
 /// Why code of a generation is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "unloading asks")]
 pub(super) enum Need {
     /// It is the newest version of the function at this address.
     Newest(u64),
@@ -340,7 +339,6 @@ impl Generations {
 
     /// Why something in this stretch of addresses is needed, if it is: what pins
     /// need is up to date after [`Generations::tidy`].
-    #[allow(dead_code, reason = "unloading asks")]
     pub(super) fn need(&self, range: &Range<usize>) -> Option<Need> {
         let mut need = None;
         for (target, function) in &self.functions {

@@ -9,25 +9,40 @@
 //! function, a static, a thread-local that the program did not have) stays: later
 //! edits are linked against it, and state is never thrown away.
 //!
-//! Addresses in images are kept as distances here, so that this list is not what
-//! holds an image.
+//! The agent's own heap is not searched (`midair-agent` has one). An agent that is
+//! linked into the program shares the program's: there what is left of its notes
+//! holds images, as any other memory would.
 
 use super::area::Area;
+use super::generations::Need;
 use super::image::{self, Image};
+use super::listed::name_of;
 use super::protocol::{self, Held, Load};
 use super::scan::{self, Doubt, Holder, Wanted};
-use crate::patch::leads::{Lead, leads_into};
+use crate::patch::leads::{self, Lead, leads_into};
 use crate::threads::tasks;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// How long after a reload the first look is.
 const FIRST: Duration = Duration::from_millis(40);
 /// The time between two looks doubles up to this.
-const RAREST: Duration = Duration::from_secs(10);
+const RAREST: Duration = Duration::from_secs(4);
 /// How long threads may be looked at that choose between old and new.
 const CHOICES: Duration = Duration::from_millis(20);
+
+/// Memory of the agent's own.
+static HEAP: OnceLock<Range<usize>> = OnceLock::new();
+
+/// Says that this copy of midair allocates memory there and nowhere else, so that
+/// no pointers into old code are looked for there.
+#[doc(hidden)]
+pub fn own_heap(heap: Range<usize>) {
+    // The first one is right.
+    let _ = HEAP.set(heap);
+}
 
 /// What is loaded.
 #[derive(Default)]
@@ -122,18 +137,14 @@ impl Images {
 
     /// Unloads what can be; looks again later if something is held. `needed` says
     /// what an image is needed for that is not in the program's memory.
-    pub(super) fn look(
-        &mut self,
-        area: &mut Area,
-        needed: impl Fn(&Range<usize>) -> Option<String>,
-    ) {
+    pub(super) fn look(&mut self, area: &mut Area, needed: impl Fn(&Range<usize>) -> Option<Need>) {
         self.next = None;
-        let candidates = self.candidates(needed);
-        if candidates.is_empty() {
-            return;
-        }
-        let free = self.search(&candidates);
-        let all_gone = free.len() == candidates.len();
+        let (candidates, waits) = self.candidates(needed);
+        let free = match candidates.as_slice() {
+            [] => Vec::new(),
+            some => self.search(some),
+        };
+        let all_gone = free.len() == candidates.len() && !waits;
         // From behind, so that places stay what they are.
         for place in free.into_iter().rev() {
             let loaded = self.loaded.remove(place);
@@ -148,8 +159,10 @@ impl Images {
         }
     }
 
-    /// The places of images that only memory or threads may hold.
-    fn candidates(&mut self, needed: impl Fn(&Range<usize>) -> Option<String>) -> Vec<usize> {
+    /// The places of images that only memory or threads may hold; and whether there
+    /// are others that will not be held for ever.
+    fn candidates(&mut self, needed: impl Fn(&Range<usize>) -> Option<Need>) -> (Vec<usize>, bool) {
+        let mut waits = false;
         let ranges: Vec<Range<usize>> = self.loaded.iter().map(Loaded::range).collect();
         let mut leads = leads_into(&ranges);
         if leads.contains(&Some(Lead::Choice)) {
@@ -161,15 +174,26 @@ impl Images {
         for (place, (loaded, lead)) in self.loaded.iter_mut().zip(leads).enumerate() {
             loaded.why = match (lead, &loaded.image) {
                 (Some(Lead::Function(_)), _) => Why::Runs,
-                (Some(Lead::Choice), _) => Why::Held(
-                    "a thread may be about to choose between it and newer code".to_owned(),
-                ),
+                (Some(Lead::Choice), _) => {
+                    waits = true;
+                    Why::Held(
+                        "a thread may be about to choose between it and newer code".to_owned(),
+                    )
+                }
                 (None, _) if !loaded.new.is_empty() => Why::Stays(news(&loaded.new)),
                 (None, Image::Unlisted(_)) => {
                     Why::Stays("it was not loaded by the dynamic linker".to_owned())
                 }
                 (None, Image::Listed(_)) => match needed(&loaded.range()) {
-                    Some(why) => Why::Held(why),
+                    Some(Need::Newest(_)) => Why::Runs,
+                    Some(Need::Undo(_)) => Why::Held("an undo may go back to it".to_owned()),
+                    Some(Need::Pinned(function)) => {
+                        waits = true;
+                        Why::Held(format!(
+                            "somebody is pinned to a generation that has its {}",
+                            name_of(function)
+                        ))
+                    }
                     None => {
                         candidates.push(place);
                         continue;
@@ -177,7 +201,7 @@ impl Images {
                 },
             };
         }
-        candidates
+        (candidates, waits)
     }
 
     /// Which of the candidates nothing points to.
@@ -193,8 +217,9 @@ impl Images {
                 }
             })
             .collect();
-        let searched = scan::search(&wanted);
-        wipe(wanted);
+        let mut own = leads::own_memory();
+        own.extend(HEAP.get().cloned());
+        let searched = scan::search(&wanted, &own);
         let (holders, doubt) = match searched {
             Ok(searched) => (
                 searched.holders,
@@ -239,14 +264,6 @@ impl Images {
             unloaded: self.unloaded,
         }
     }
-}
-
-/// What is left of addresses must not be what the next search finds.
-fn wipe(mut wanted: Vec<Wanted>) {
-    for one in &mut wanted {
-        one.parts.fill(0..0);
-    }
-    std::hint::black_box(&mut wanted);
 }
 
 fn news(new: &[String]) -> String {

@@ -34,6 +34,8 @@ mod reserve;
 mod scan;
 
 pub(crate) use agent::start;
+#[doc(hidden)]
+pub use images::own_heap;
 pub use listed::{Generation, NoGenerations, PinnedThread, generations};
 #[doc(hidden)]
 pub use pins::{Interface, interface};

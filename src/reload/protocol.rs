@@ -74,8 +74,8 @@ pub enum Request {
     Undo,
     /// Which threads are in the old code of what the last reload has changed.
     Active,
-    /// Unload what can be, and say what is loaded.
-    Images,
+    /// What is loaded; if not zero, what can be is unloaded before.
+    Images(u64),
 }
 
 /// One reload.
@@ -242,9 +242,6 @@ pub fn receive<M: Message>(from: &mut impl Read) -> io::Result<M> {
     }
     let mut fields = Fields(&bytes);
     let message = M::get(&mut fields).filter(|_| fields.0.is_empty());
-    // Addresses that nobody uses any more would hold what is there.
-    bytes.fill(0);
-    std::hint::black_box(&mut bytes);
     message.ok_or_else(invalid)
 }
 
@@ -469,7 +466,10 @@ impl Message for Request {
             }
             Self::Undo => 5.put(bytes),
             Self::Active => 20.put(bytes),
-            Self::Images => 21.put(bytes),
+            Self::Images(look) => {
+                21.put(bytes);
+                look.put(bytes);
+            }
         }
     }
 
@@ -481,7 +481,7 @@ impl Message for Request {
             4 => Self::Prepare(u64::get(fields)?),
             5 => Self::Undo,
             20 => Self::Active,
-            21 => Self::Images,
+            21 => Self::Images(u64::get(fields)?),
             _ => return None,
         })
     }
@@ -626,7 +626,7 @@ mod tests {
             Request::Prepare(u64::MAX),
             Request::Undo,
             Request::Active,
-            Request::Images,
+            Request::Images(1),
         ]
     }
 

@@ -14,8 +14,10 @@
 //! other thread has run meanwhile ([`Rest`]); else it is said who has.
 //!
 //! Not searched: pages that are as their file has them (nobody has written
-//! there), what lies below the stack pointers of stacks of glibc's, and memory
-//! that this process has given to the kernel or to others to keep (a pipe). More
+//! there), what lies below the stack pointers of stacks of glibc's, midair's own
+//! memory (what leads on from there is asked of the patches and the generations),
+//! and memory that this process has given to the kernel or to others to keep (a
+//! pipe). More
 //! than [`MOST`] is not searched at all. A pointer is seen where its address is a
 //! multiple of eight; a register of a sleeper where one of its frames has saved
 //! it.
@@ -75,8 +77,8 @@ pub(super) enum Doubt {
     Changed,
 }
 
-/// Looks for pointers into the images.
-pub(super) fn search(wanted: &[Wanted]) -> io::Result<Searched> {
+/// Looks for pointers into the images, but not in `own` memory.
+pub(super) fn search(wanted: &[Wanted], own: &[Range<usize>]) -> io::Result<Searched> {
     let mut search = Search::new(wanted)?;
     let rest = match Rest::begin()? {
         Ok(rest) => rest,
@@ -86,7 +88,7 @@ pub(super) fn search(wanted: &[Wanted]) -> io::Result<Searched> {
         search.thread(sleeper);
     }
     search.signals();
-    let doubt = search.memory(&rest)?;
+    let doubt = search.memory(&rest, own)?;
     let doubt = match doubt {
         None => rest.lasted()?.err().map(Doubt::Ran),
         some => some,
@@ -125,12 +127,7 @@ impl<'a> Search<'a> {
         })
     }
 
-    fn done(mut self, doubt: Option<Doubt>) -> Searched {
-        // What is left of this must not be found by the next search.
-        for (part, _) in &mut self.parts {
-            *part = 0..0;
-        }
-        std::hint::black_box(&mut self.parts);
+    fn done(self, doubt: Option<Doubt>) -> Searched {
         Searched {
             holders: self.holders,
             doubt,
@@ -174,10 +171,11 @@ impl<'a> Search<'a> {
     }
 
     /// All that may have been written to; says what stands in the way.
-    fn memory(&mut self, rest: &Rest) -> io::Result<Option<Doubt>> {
+    fn memory(&mut self, rest: &Rest, own: &[Range<usize>]) -> io::Result<Option<Doubt>> {
         let mappings = mappings()?;
         let mut skipped = unused_stacks(rest, &mappings);
         skipped.push(own_stack()?);
+        skipped.extend_from_slice(own);
         skipped.push(self.buffer.range());
         skipped.sort_unstable_by_key(|range| range.start);
         let pages = File::open("/proc/self/pagemap")?;
@@ -191,6 +189,9 @@ impl<'a> Search<'a> {
                     bytes,
                 })
             };
+            if without(mapping.range.clone(), &skipped).is_empty() {
+                continue;
+            }
             if mapping.range.len() > LONGEST {
                 return Ok(too_much(mapping.range.len()));
             }

@@ -186,7 +186,11 @@ impl Asked {
                 stacks.push(stretch);
             }
         }
-        Answer::Copied(Registers::all(head.registers), stacks)
+        let registers = Registers::all(head.registers);
+        // Nor of registers.
+        // SAFETY: as above: the page is ours until it is given back.
+        unsafe { (*page).registers = Default::default() };
+        Answer::Copied(registers, stacks)
     }
 }
 

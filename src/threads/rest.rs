@@ -115,13 +115,8 @@ impl Rest {
 /// The stack that glibc has made for this thread, if it is on that one: behind it
 /// stands glibc's description of the thread, which says where it begins.
 fn stack_of(tid: Tid, sp: usize) -> Option<Range<usize>> {
-    let mut stretch = Stretch::of_stack(sp, DEEPEST, tid)?;
-    let block = stretch.known_block(tid);
-    // A copy of return addresses is nothing to leave in the heap.
-    stretch.words.fill(0);
-    std::hint::black_box(&mut stretch.words);
+    let block = Stretch::of_stack(sp, DEEPEST, tid)?.known_block(tid)?;
     let mut words = [0; BLOCK];
-    let block = block?;
     let have = read_words(block, &mut words);
     let fits = |start: usize, len: usize| {
         let end = start.checked_add(len);

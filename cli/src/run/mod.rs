@@ -14,6 +14,7 @@
 //!   is missing is found. [`link`]: the image of an edit. [`machine`]: what differs
 //!   between processors.
 //! - [`eval`]: a definition that was typed.
+//! - [`lines`]: the source line of an address.
 //! - [`session`]: one edit after the other. [`report`]: what is said of each.
 //!
 //! What is not here: everything that touches the program's memory, which is the
@@ -26,6 +27,7 @@ mod build;
 mod changes;
 mod crates;
 mod eval;
+mod lines;
 mod link;
 mod machine;
 mod names;

@@ -4,8 +4,8 @@ use super::capture::Capture;
 use super::runner::Runner;
 use crate::args::Run;
 use midair::reload::protocol::{
-    self, Answer, Hello, Load, Loaded, PROGRAM as OF_PROGRAM, QUESTIONS, Request, SOCKET, Undone,
-    VERSION,
+    self, Active, Answer, Hello, Images, Load, Loaded, PROGRAM as OF_PROGRAM, QUESTIONS, Request,
+    SOCKET, Undone, VERSION,
 };
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
@@ -209,6 +209,22 @@ impl Agent {
     pub(crate) fn undo(&mut self) -> Result<Undone, String> {
         match self.ask(&Request::Undo)? {
             Answer::Undone(undone) => Ok(undone),
+            _ => Err(confused()),
+        }
+    }
+
+    /// Who is in the old code of what the last reload has changed.
+    pub(crate) fn active(&mut self) -> Result<Vec<Active>, String> {
+        match self.ask(&Request::Active)? {
+            Answer::Active(active) => Ok(active),
+            _ => Err(confused()),
+        }
+    }
+
+    /// Which images are loaded; `look` unloads what can be before that.
+    pub(crate) fn images(&mut self, look: bool) -> Result<Images, String> {
+        match self.ask(&Request::Images(u64::from(look)))? {
+            Answer::Images(images) => Ok(images),
             _ => Err(confused()),
         }
     }

@@ -23,6 +23,16 @@ pub(crate) struct Report {
     pub(crate) overwritten: Vec<String>,
     /// Statics that keep their values though their first value is another one.
     pub(crate) kept: Vec<String>,
+    /// Threads that are in the old code of a function.
+    pub(crate) active: Vec<ActiveIn>,
+    /// Why nobody knows that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) active_unknown: Option<String>,
+    /// What is in memory of this reload and of those before.
+    pub(crate) images: Images,
+    /// The functions that were redirected, by their addresses.
+    #[serde(skip)]
+    pub(crate) functions: Vec<(u64, String)>,
     /// Why nothing was done.
     pub(crate) refused: Vec<String>,
     /// Bytes of memory that were added.
@@ -35,6 +45,53 @@ pub(crate) struct Report {
 pub(crate) struct Versioned {
     pub(crate) what: String,
     pub(crate) why: String,
+}
+
+/// A thread that runs the old code of a function until it calls it anew.
+#[derive(Debug, Serialize)]
+pub(crate) struct ActiveIn {
+    pub(crate) what: String,
+    pub(crate) thread: u64,
+    /// The thread's name.
+    pub(crate) name: String,
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<u32>,
+    /// Or it is only by what is on its stack that it may be there.
+    pub(crate) is_certain: bool,
+}
+
+/// The images of all reloads.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Images {
+    pub(crate) loaded: usize,
+    pub(crate) bytes: u64,
+    pub(crate) unloaded: u64,
+    /// Those that were replaced and are there still, and why.
+    pub(crate) held: Vec<HeldImage>,
+}
+
+/// An image that was replaced.
+#[derive(Debug, Serialize)]
+pub(crate) struct HeldImage {
+    pub(crate) number: u64,
+    pub(crate) why: String,
+}
+
+impl From<midair::reload::protocol::Images> for Images {
+    fn from(images: midair::reload::protocol::Images) -> Self {
+        let old = images.loaded.iter().filter(|image| image.is_old);
+        Self {
+            loaded: images.loaded.len(),
+            bytes: images.loaded.iter().map(|image| image.bytes).sum(),
+            unloaded: images.unloaded,
+            held: old
+                .map(|image| HeldImage {
+                    number: image.number,
+                    why: image.why.clone(),
+                })
+                .collect(),
+        }
+    }
 }
 
 /// Where the time went, in milliseconds.
@@ -157,6 +214,15 @@ impl Report {
             let Versioned { what, why } = versioned;
             let _ = write!(text, "\n  {what}: old callers keep the old one: {why}");
         }
+        for active in &self.active {
+            let _ = write!(text, "\n  {active}");
+        }
+        if let Some(why) = &self.active_unknown {
+            let _ = write!(
+                text,
+                "\n  which threads are in old code is not known: {why}"
+            );
+        }
         for kept in &self.kept {
             let _ = write!(
                 text,
@@ -165,7 +231,7 @@ impl Report {
         }
         let _ = write!(
             text,
-            "\n  {FAINT}watch {}, rustc {}, diff {}, gate {}, link {}, load {}, swap {} ms; {} kB{FAINT:#}",
+            "\n  {FAINT}watch {}, rustc {}, diff {}, gate {}, link {}, load {}, swap {} ms; {} kB, {} kB of {} edits{FAINT:#}",
             time.watch,
             time.rustc,
             time.diff,
@@ -173,8 +239,29 @@ impl Report {
             time.link,
             time.load,
             time.swap,
-            self.bytes / 1024
+            self.bytes / 1024,
+            self.images.bytes / 1024,
+            self.images.loaded
         );
         text
+    }
+}
+
+impl std::fmt::Display for ActiveIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let certainty = if self.is_certain {
+            "active"
+        } else {
+            "perhaps active"
+        };
+        write!(
+            f,
+            "{}: {certainty} in thread {} ({})",
+            self.what, self.name, self.thread
+        )?;
+        if let (Some(file), Some(line)) = (&self.file, self.line) {
+            write!(f, " at {file}:{line}")?;
+        }
+        f.write_str("; live on its next call")
     }
 }

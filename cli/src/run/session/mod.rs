@@ -6,8 +6,10 @@
 //! - [`stale`]: crates that were edited are built anew.
 //! - [`reload`]: what was built is compared with what runs, and made live.
 //! - [`relink`]: the executable is linked anew meanwhile.
+//! - [`afterwards`]: what is asked once an edit is live.
 //! - [`folder`]: where the files of a session are.
 
+mod afterwards;
 mod asked;
 mod events;
 mod folder;

@@ -163,6 +163,7 @@ impl Session {
             let names = if function.is_moved {
                 &mut report.moved
             } else {
+                report.functions.push((function.target, name.clone()));
                 &mut report.redirected
             };
             names.push(name);
@@ -199,6 +200,7 @@ impl Session {
         }
         report.bytes = image.len;
         self.images += 1;
+        self.lines.add(image.at..image.at + image.len, &path);
         self.reserve = image.reserve();
         for (object, symbol, place) in new {
             self.names.add(&object, symbol, place);

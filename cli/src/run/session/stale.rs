@@ -81,6 +81,7 @@ impl Session {
         let mut report = self.reload(&rebuilt, &mut latency)?;
         latency.total = milliseconds(begun.elapsed());
         report.milliseconds = latency;
+        self.look_back(&mut report);
         Ok(report)
     }
 

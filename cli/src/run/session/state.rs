@@ -4,6 +4,7 @@ use crate::args::Run;
 use crate::run::build::Build;
 use crate::run::crates::{self, Crate};
 use crate::run::eval::overlay::Overlay;
+use crate::run::lines::Lines;
 use crate::run::names::Names;
 use crate::run::pool::Pool;
 use crate::run::process::Agent;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub(super) struct Session {
     pub(super) crates: Vec<Crate>,
     pub(super) names: Names,
+    pub(super) lines: Lines,
     /// The types of what runs.
     pub(super) types: gate::Running,
     pub(super) pool: Pool,
@@ -50,6 +52,7 @@ impl Session {
         let mut watch = Watch::new(tell.clone())?;
         let mut agent = Agent::greet(socket)?;
         let names = Names::of_executable(copy, agent.hello.slide)?;
+        let lines = Lines::of_executable(copy, agent.hello.slide);
         let files = names.files();
         let mut crates: Vec<Crate> = Vec::new();
         let mut late = Vec::new();
@@ -112,6 +115,7 @@ impl Session {
         Ok(Self {
             crates,
             names,
+            lines,
             types,
             pool: Pool::new(build.libraries.clone()),
             agent,

@@ -1,0 +1,152 @@
+//! Memory comes back: many reloads of one program, and what holds old code.
+//!
+//! `MIDAIR_RELOADS` says how many; the figures are printed with `--nocapture`.
+
+use crate::program::Program;
+use crate::workspace::Workspace;
+use serde_json::Value;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const MAIN: &str = "src/main.rs";
+
+fn start() -> Program {
+    let program = Program::with(Workspace::of("cli/tests/fixtures/soak", "soak"), &[]);
+    program.wait_until_watched();
+    program
+}
+
+/// What a process uses, in kB and pieces.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    resident: u64,
+    size: u64,
+    threads: u64,
+    descriptors: usize,
+    mappings: usize,
+}
+
+impl Use {
+    fn of(process: u32) -> Self {
+        let folder = format!("/proc/{process}");
+        let status = std::fs::read_to_string(format!("{folder}/status")).unwrap();
+        let field = |name: &str| -> u64 {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_ascii_whitespace()
+                .nth(1)
+                .unwrap()
+                .parse()
+                .unwrap()
+        };
+        let maps = std::fs::read_to_string(format!("{folder}/maps")).unwrap();
+        Self {
+            resident: field("VmRSS:"),
+            size: field("VmSize:"),
+            threads: field("Threads:"),
+            descriptors: std::fs::read_dir(format!("{folder}/fd")).unwrap().count(),
+            mappings: maps.lines().count(),
+        }
+    }
+}
+
+/// The files of edits that are left in the target folder.
+fn images(root: &Path) -> usize {
+    let mut count = 0;
+    let mut folders = vec![root.join("target")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.starts_with("edit-") && name.ends_with(".so") {
+                count += 1;
+            }
+        }
+    }
+    count
+}
+
+/// Images that something else holds than the way back.
+fn held(report: &Value) -> Vec<String> {
+    let held = report["images"]["held"].as_array().unwrap().iter();
+    let why = held.map(|image| image["why"].as_str().unwrap().to_owned());
+    why.filter(|why| !why.contains("an undo")).collect()
+}
+
+/// Edits until what is held is as wanted, or ten seconds are over.
+fn until(
+    program: &mut Program,
+    edits: &mut Edits,
+    wanted: impl Fn(&[String]) -> bool,
+) -> Vec<String> {
+    let begun = Instant::now();
+    loop {
+        std::thread::sleep(Duration::from_millis(300));
+        let held = held(&edits.next(program));
+        if wanted(&held) || begun.elapsed() > Duration::from_secs(20) {
+            return held;
+        }
+    }
+}
+
+/// One edit of `answer` after the other.
+struct Edits(u64);
+
+impl Edits {
+    fn next(&mut self, program: &mut Program) -> Value {
+        let before = self.0;
+        self.0 += 1;
+        let (from, to) = (
+            format!("\"answer {{}}\", {before})"),
+            format!("\"answer {{}}\", {})", self.0),
+        );
+        let report = program.edit(MAIN, &from, &to);
+        assert_eq!(
+            program.ask("answer"),
+            format!("answer {}", self.0),
+            "{report:#}"
+        );
+        report
+    }
+}
+
+#[test]
+fn many_reloads_leave_nothing_behind() {
+    let count: u64 = std::env::var("MIDAIR_RELOADS").map_or(40, |n| n.parse().unwrap());
+    let mut program = start();
+    let ids = [program.ask("pid").parse().unwrap(), program.id()];
+    let mut edits = Edits(0);
+    let mut early = None;
+    let mut most = 0;
+    for n in 1..=count {
+        let report = edits.next(&mut program);
+        most = most.max(report["images"]["loaded"].as_u64().unwrap());
+        if n % (count / 10).max(1) == 0 {
+            let uses = ids.map(Use::of);
+            let files = images(program.workspace.root());
+            println!("{n}: {files} files, {} {:?}", report["images"], uses);
+            // By now all that is done once is done.
+            if n >= count / 2 && early.is_none() {
+                early = Some(uses);
+            }
+        }
+    }
+    let left = until(&mut program, &mut edits, <[String]>::is_empty);
+    assert_eq!(left, Vec::<String>::new());
+    let late = ids.map(Use::of);
+    println!("{late:?}");
+    for (early, late) in early.unwrap().into_iter().zip(late) {
+        assert_eq!(early.threads, late.threads);
+        assert_eq!(early.descriptors, late.descriptors);
+        // 4 kB a reload would be more than this when they are many.
+        let more = late.resident.saturating_sub(early.resident);
+        assert!(more < 2048 + count, "{early:?} {late:?}");
+        let more = late.size.saturating_sub(early.size);
+        assert!(more < 4096 + 2 * count, "{early:?} {late:?}");
+        assert!(late.mappings < early.mappings + 40, "{early:?} {late:?}");
+    }
+    assert!(most < 40, "{most} images were loaded at one time");
+    assert!(images(program.workspace.root()) < 40);
+    assert_eq!(program.end(), 0);
+}
