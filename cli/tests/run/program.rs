@@ -73,11 +73,6 @@ impl Program {
         }
     }
 
-    /// The id of `cargo midair run` itself.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The next line of the program's.
     pub(crate) fn line(&self) -> String {
         self.answers.recv_timeout(PATIENCE).unwrap()
