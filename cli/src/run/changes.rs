@@ -1,12 +1,31 @@
 //! What an edit has changed: functions and statics, old against new.
+//!
+//! What has another symbol than before, but the same path, is a pair of
+//! [`renamed`](super::renamed). What has not changed, but refers to something that
+//! has a newer version beside the old one, is linked anew: [`Changes::relink`].
 
 use super::link::plan::Piece;
 use super::names::{Names, Place};
 use super::object::meaning::{Lines, meaning};
+use super::object::reference::Reference;
 use super::object::{Kind, Object};
+use super::renamed::{self, Renamed};
 use super::units::{Objects, Unit};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+/// How a function differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Difference {
+    /// It does something else.
+    Code,
+    /// Only lines in its panics' locations are different.
+    Lines,
+    /// Only its symbol is another one.
+    Symbol,
+    /// It does not, but something that it refers to has a newer version.
+    Referred,
+}
 
 /// A changed function.
 pub(crate) struct Function {
@@ -15,10 +34,20 @@ pub(crate) struct Function {
     pub(crate) section: usize,
     /// Where the process has it.
     pub(crate) target: u64,
-    /// Only lines in its panics' locations are different.
-    pub(crate) is_moved: bool,
+    pub(crate) difference: Difference,
+    /// The symbol that it had, if that was another one.
+    pub(crate) was: Option<String>,
     /// Why old callers keep the old one.
     pub(crate) versioned: Option<String>,
+    /// It is not the one that had the old symbol.
+    pub(crate) is_other: bool,
+}
+
+impl Function {
+    /// Whether it becomes part of an image.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.difference != Difference::Symbol || self.versioned.is_some()
+    }
 }
 
 /// A constant that has another value and is as long as it was.
@@ -35,6 +64,12 @@ pub(crate) struct Changes {
     pub(crate) constants: Vec<Constant>,
     /// Statics whose first value is another one: their value stays.
     pub(crate) kept: Vec<String>,
+    /// Functions of which there is no new one.
+    pub(crate) removed: Vec<String>,
+    /// Statics that never change, of another type: old code keeps the old one.
+    pub(crate) replaced: HashSet<String>,
+    /// Old symbols of what was renamed, by the new ones.
+    renamed: HashMap<String, String>,
     /// What cannot be done, and why.
     pub(crate) refused: Vec<String>,
 }
@@ -53,18 +88,43 @@ impl Changes {
     ///
     /// What was not in any of the old ones may have been in one that stays, or in
     /// several: weak symbols are.
-    pub(crate) fn add(&mut self, old: &[&Unit], new: &[&Unit], running: &Objects, names: &Names) {
-        let mut before: HashMap<Key<'_>, (&Arc<Object>, usize)> = HashMap::new();
-        for object in old.iter().map(|unit| &unit.object) {
-            let all = 0..object.symbols.len();
-            let named = all.filter(|symbol| named_section(object, *symbol).is_some());
-            before.extend(named.map(|symbol| (key(object, symbol), (object, symbol))));
+    pub(crate) fn add(
+        &mut self,
+        crate_name: &str,
+        old: &[&Unit],
+        new: &[&Unit],
+        running: &Objects,
+        names: &Names,
+    ) {
+        let before = named(old);
+        let pairs = renamed::pairs(&before, &named(new), old, running);
+        self.replaced.extend(pairs.replaced);
+        let is_own = |path: &&String| {
+            let path = path.trim_start_matches('<');
+            path.strip_prefix(crate_name)
+                .is_some_and(|rest| rest.starts_with("::"))
+                && !path.contains('{')
+        };
+        self.removed
+            .extend(pairs.removed.iter().filter(is_own).cloned());
+        for Renamed { old, new } in &pairs.renamed {
+            let was = old.0.symbol_name(old.1).to_owned();
+            self.renamed
+                .insert(new.0.symbol_name(new.1).to_owned(), was);
         }
         for object in new.iter().map(|unit| &unit.object) {
             for symbol in 0..object.symbols.len() {
                 let Some(section) = named_section(object, symbol) else {
                     continue;
                 };
+                let is_new =
+                    |pair: &&Renamed<'_>| Arc::ptr_eq(pair.new.0, object) && pair.new.1 == symbol;
+                if let Some(pair) = pairs.renamed.iter().find(is_new) {
+                    if let Some(place) = names.find(pair.old.0, pair.old.1) {
+                        self.compare(Some(pair.old), object, (symbol, section), place, names);
+                    }
+                    continue;
+                }
                 let Some(place) = names.find(object, symbol) else {
                     continue; // new: taken in where something refers to it
                 };
@@ -96,13 +156,20 @@ impl Changes {
         let same = |lines| {
             old.and_then(|(old, symbol)| Some((old, named_section(old, symbol)?)))
                 .is_some_and(|(old, before)| {
-                    meaning(old, before, lines) == meaning(object, section, lines)
+                    meaning(old, before, lines, &HashMap::new())
+                        == meaning(object, section, lines, &self.renamed)
                 })
         };
-        if same(Lines::Kept) {
-            return;
-        }
         let found = &object.symbols[symbol];
+        let was = old.map(|(old, symbol)| old.symbol_name(symbol).to_owned());
+        let was = was.filter(|was| was != object.symbol_name(symbol));
+        let is_same = same(Lines::Kept);
+        let difference = match () {
+            () if is_same && was.is_none() => return,
+            () if is_same => Difference::Symbol,
+            () if same(Lines::LeftOut) => Difference::Lines,
+            () => Difference::Code,
+        };
         let name = object.symbol_name(symbol);
         let kind = object.sections[section].kind;
         match (kind, place) {
@@ -111,9 +178,12 @@ impl Changes {
                 symbol,
                 section,
                 target,
-                is_moved: same(Lines::LeftOut),
+                difference,
+                was,
                 versioned: None,
+                is_other: false,
             }),
+            _ if difference == Difference::Symbol => {}
             (
                 Kind::Constant | Kind::Data | Kind::Zeroed | Kind::ThreadLocal | Kind::ThreadZeroed,
                 _,
@@ -138,10 +208,104 @@ impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
         self.functions.is_empty() && self.constants.is_empty()
     }
+
+    /// What the process has under these names is not what new code means.
+    pub(crate) fn newer(&self) -> HashSet<(String, String)> {
+        let functions = self.functions.iter();
+        let versioned = functions.filter(|function| function.versioned.is_some());
+        versioned
+            .map(|function| key(&function.object, function.symbol))
+            .map(|(file, name)| (file.to_owned(), name.to_owned()))
+            .collect()
+    }
+
+    /// Adds what is the same but refers to something of which there is a newer
+    /// version: it has to be linked anew, to refer to that. Whether there was any.
+    pub(crate) fn relink(&mut self, all: &[&Unit], names: &Names) -> bool {
+        let newer = self.newer();
+        if newer.is_empty() {
+            return false;
+        }
+        let before = self.functions.len() + self.constants.len();
+        for object in all.iter().map(|unit| &unit.object) {
+            let listed = self.functions.iter();
+            let listed = listed.filter(|function| Arc::ptr_eq(&function.object, object));
+            let mut known: HashSet<usize> = listed.map(|function| function.section).collect();
+            let listed = self.constants.iter().map(|constant| &constant.piece);
+            let listed = listed.filter(|piece| Arc::ptr_eq(&piece.object, object));
+            known.extend(listed.map(|piece| piece.section));
+            for symbol in 0..object.symbols.len() {
+                let section = named_section(object, symbol);
+                let Some(section) = section.filter(|section| !known.contains(section)) else {
+                    continue;
+                };
+                let kind = object.sections[section].kind;
+                if !matches!(kind, Kind::Text | Kind::Constant)
+                    || !refers(object, section, &newer, &mut HashSet::new())
+                {
+                    continue;
+                }
+                match (kind, names.find(object, symbol)) {
+                    (Kind::Text, Some(Place::At(target))) => self.functions.push(Function {
+                        object: Arc::clone(object),
+                        symbol,
+                        section,
+                        target,
+                        difference: Difference::Referred,
+                        was: None,
+                        versioned: None,
+                        is_other: false,
+                    }),
+                    (Kind::Constant, Some(Place::At(address))) => self.constants.push(Constant {
+                        name: object.symbol_name(symbol).to_owned(),
+                        piece: Piece {
+                            object: Arc::clone(object),
+                            section,
+                        },
+                        address: address - object.symbols[symbol].value,
+                    }),
+                    _ => {} // not in the process
+                }
+            }
+        }
+        self.functions.len() + self.constants.len() > before
+    }
+}
+
+/// Whether a section refers to one of these names, itself or by what is private.
+fn refers(
+    object: &Object,
+    section: usize,
+    names: &HashSet<(String, String)>,
+    seen: &mut HashSet<usize>,
+) -> bool {
+    seen.insert(section)
+        && object.relocations(section).any(|relocation| {
+            match object.reference(section, &relocation) {
+                Reference::Named { symbol } => {
+                    let (file, name) = key(object, symbol);
+                    names.iter().any(|(f, n)| f == file && n == name)
+                }
+                Reference::Private { section, .. } => refers(object, section, names, seen),
+            }
+        })
+}
+
+/// Everything with a name in some units.
+pub(crate) type Named<'a> = HashMap<Key<'a>, (&'a Arc<Object>, usize)>;
+
+fn named<'a>(units: &[&'a Unit]) -> Named<'a> {
+    let mut found = Named::new();
+    for object in units.iter().map(|unit| &unit.object) {
+        let all = 0..object.symbols.len();
+        let named = all.filter(|symbol| named_section(object, *symbol).is_some());
+        found.extend(named.map(|symbol| (key(object, symbol), (object, symbol))));
+    }
+    found
 }
 
 /// The section of a symbol with a name.
-fn named_section(object: &Object, symbol: usize) -> Option<usize> {
+pub(crate) fn named_section(object: &Object, symbol: usize) -> Option<usize> {
     let found = &object.symbols[symbol];
     let section = found.section.filter(|_| !found.is_private)?;
     let is_whole = object.sections[section].named.len() == 1 || found.value == 0;

@@ -9,7 +9,7 @@
 //! - [`watch`]: files that were edited.
 //! - [`replay`]: rustc again, without a linker.
 //! - [`units`]: the objects that have changed.
-//! - [`changes`]: the functions in them that have.
+//! - [`changes`]: the functions in them that have. [`renamed`]: those with new symbols.
 //! - [`object`]: one object. [`names`]: where everything is. [`pool`]: where what
 //!   is missing is found. [`link`]: the image of an edit. [`machine`]: what differs
 //!   between processors.
@@ -35,6 +35,7 @@ mod object;
 mod pool;
 mod process;
 mod quiet;
+mod renamed;
 mod replay;
 mod report;
 mod runner;

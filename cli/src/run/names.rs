@@ -194,6 +194,13 @@ impl Names {
         let name = object.symbol_name(symbol).to_owned();
         self.known.entry(name).or_default().insert(0, known);
     }
+
+    /// Takes back what [`add`](Self::add) has just added.
+    pub(crate) fn forget(&mut self, object: &Object, symbol: usize) {
+        if let Some(known) = self.known.get_mut(object.symbol_name(symbol)) {
+            known.remove(0);
+        }
+    }
 }
 
 /// The bytes of a file's data at `at`, with that address.

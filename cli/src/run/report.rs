@@ -33,6 +33,8 @@ pub(crate) struct Report {
     /// The functions that were redirected, by their addresses.
     #[serde(skip)]
     pub(crate) functions: Vec<(u64, String)>,
+    /// Functions that are in no new code; who has them keeps them.
+    pub(crate) removed: Vec<String>,
     /// Why nothing was done.
     pub(crate) refused: Vec<String>,
     /// Bytes of memory that were added.
@@ -222,6 +224,9 @@ impl Report {
                 text,
                 "\n  which threads are in old code is not known: {why}"
             );
+        }
+        for removed in &self.removed {
+            let _ = write!(text, "\n  {removed} is removed; who has it keeps it");
         }
         for kept in &self.kept {
             let _ = write!(

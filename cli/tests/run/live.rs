@@ -292,20 +292,20 @@ fn a_file_that_an_editor_replaces_by_renaming() {
 #[test]
 fn panics_and_backtraces_of_patched_functions_name_the_new_lines() {
     let mut program = Program::start();
-    assert_eq!(program.ask("panic"), "true app/src/code.rs:101:5");
-    assert_eq!(program.ask("backtrace"), "at ./app/src/code.rs:166:17");
+    assert_eq!(program.ask("panic"), "true app/src/code.rs:109:5");
+    assert_eq!(program.ask("backtrace"), "at ./app/src/code.rs:178:17");
     program.edit(
         CODE,
         "fn failing(n: u32) -> u32 {\n",
         "fn failing(n: u32) -> u32 {\n    let n = n + 0;\n",
     );
-    assert_eq!(program.ask("panic"), "true app/src/code.rs:102:5");
+    assert_eq!(program.ask("panic"), "true app/src/code.rs:110:5");
     let report = program.edit(
         CODE,
         "    let lines: Vec<&str> = trace.lines().collect();\n",
         "    let lines: Vec<&str> = trace.lines().map(|line| line).collect();\n",
     );
-    assert_eq!(program.ask("backtrace"), "at ./app/src/code.rs:167:17");
+    assert_eq!(program.ask("backtrace"), "at ./app/src/code.rs:179:17");
     assert_eq!(redirected(&report), ["traced"]);
     assert_eq!(
         report["overwritten"].as_array().unwrap().len(),
@@ -326,8 +326,17 @@ fn a_new_line_moves_functions_and_changes_none() {
             .is_some_and(|moved| !moved.is_empty()),
         "{report:#}"
     );
-    assert_eq!(program.ask("panic"), "true app/src/code.rs:103:5");
+    assert_eq!(program.ask("panic"), "true app/src/code.rs:111:5");
     assert_eq!(program.end(), 0);
+}
+
+/// A function has an old and a new version, for this reason.
+fn versioned(report: &serde_json::Value, what: &str, why: &str) {
+    let versioned = report["versioned"].as_array().unwrap();
+    let is_it = |one: &&serde_json::Value| one["what"] == what;
+    let one = versioned.iter().find(is_it);
+    let said = one.unwrap_or_else(|| panic!("{report:#}"))["why"].as_str();
+    assert!(said.unwrap().contains(why), "{report:#}");
 }
 
 #[test]
@@ -344,6 +353,11 @@ fn another_signature_for_new_callers() {
     program.workspace.write(CODE, &text);
     let report = program.report();
     assert_eq!(program.ask("private"), "42", "{report:#}");
+    versioned(
+        &report,
+        "app::code::private",
+        "it takes 2 parameters, and took 1",
+    );
     assert_eq!(program.end(), 0);
 }
 
@@ -358,6 +372,11 @@ fn other_captures_for_new_closures() {
     let report = program.report();
     // It was made before and has what it was made with.
     assert_eq!(program.ask("closure"), "1001", "{report:#}");
+    versioned(
+        &report,
+        "app::code::State::new::{{closure}}",
+        "captures changed",
+    );
     assert_eq!(program.end(), 0);
 }
 
@@ -373,5 +392,75 @@ fn another_suspend_point_for_new_futures() {
     program.ask("open");
     assert_eq!(program.ask("poll"), "Ready(41)", "{report:#}");
     assert_eq!(program.ask("fresh"), "Ready(43)", "{report:#}");
+    versioned(
+        &report,
+        "app::later::work::{{closure}}",
+        "is suspended changed",
+    );
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn an_impl_that_is_added_above_does_not_cut_off_old_objects() {
+    let mut program = Program::start();
+    // rustc numbers impls, and the numbers are in the symbols of those below.
+    program.edit(
+        CODE,
+        "impl Shape for Square {\n",
+        "impl Guest {\n    #[allow(dead_code)]\n    fn nobody(&self) {}\n}\n\nimpl Shape for Square {\n",
+    );
+    assert_eq!(program.ask("dyn"), "9");
+    assert_eq!(program.ask("default"), "area 9");
+    program.edit(CODE, "self.0 * self.0", "self.0 * 100");
+    assert_eq!(program.ask("dyn"), "300");
+    assert_eq!(program.ask("default"), "area 300");
+    program.edit(CODE, "\"guest\".to_owned()", "\"visitor\".to_owned()");
+    assert_eq!(program.ask("far default"), "hello visitor");
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn closures_that_change_places_are_made_anew_by_a_function_that_is_the_same() {
+    let mut program = Program::start();
+    assert_eq!(program.ask("made"), "11 20");
+    let text = program.workspace.replaced(CODE, "|n| n + 1)", "|n| n * 7)");
+    let text = text.replace("|n| n * 2)", "|n| n + 1)");
+    program.workspace.write(CODE, &text);
+    let report = program.report();
+    assert_eq!(program.ask("made"), "70 11", "{report:#}");
+    // Those that were made before are what they were.
+    assert_eq!(program.ask("old made"), "11 20", "{report:#}");
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn a_table_of_another_size() {
+    let mut program = Program::start();
+    assert_eq!(program.ask("table"), "[1, 2, 3]");
+    let report = program.edit(
+        CODE,
+        "TABLE: [u32; 3] = [1, 2, 3]",
+        "TABLE: [u32; 5] = [1, 2, 3, 4, 5]",
+    );
+    assert_eq!(program.ask("table"), "[1, 2, 3, 4, 5]", "{report:#}");
+    program.edit(CODE, "[1, 2, 3, 4, 5]", "[1, 2, 3, 4, 50]");
+    assert_eq!(program.ask("table"), "[1, 2, 3, 4, 50]");
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn a_function_that_is_removed_stays_for_who_has_it() {
+    let mut program = Program::start();
+    assert_eq!(program.ask("pointer"), "7");
+    let text = program
+        .workspace
+        .replaced(CODE, "fn pointed() -> u32 {\n    7\n}\n", "");
+    let text = text.replace("pointer: pointed", "pointer: constant");
+    let text = text.replace("pointed as fn()", "constant as fn()");
+    program.workspace.write(CODE, &text);
+    let report = program.report();
+    assert_eq!(report["removed"], serde_json::json!(["app::code::pointed"]));
+    assert_eq!(program.ask("pointer"), "7");
+    assert_eq!(program.ask("same pointer"), "false");
     assert_eq!(program.end(), 0);
 }

@@ -154,6 +154,21 @@ impl Program {
         report["reload"].take()
     }
 
+    /// What has come of an edit: a report, or why there is none.
+    #[allow(dead_code, reason = "for tests/replay.rs")]
+    pub(crate) fn outcome(&self) -> Result<Value, String> {
+        let failed = |line: &Value| {
+            let text = line["message"].as_str()?;
+            text.strip_suffix("; the old code keeps running")
+                .map(str::to_owned)
+        };
+        let mut line = self.wait_for(|line| line.get("reload").is_some() || failed(line).is_some());
+        match failed(&line) {
+            Some(why) => Err(why),
+            None => Ok(line["reload"].take()),
+        }
+    }
+
     /// The next message about something else.
     pub(crate) fn message(&self) -> String {
         let message = self.wait_for(|line| line.get("message").is_some());

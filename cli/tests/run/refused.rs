@@ -40,10 +40,14 @@ fn another_layout_of_a_type_that_lives() {
     let text = text.replace("self.0 * self.0", "(self.0 * self.0) as u32");
     program.workspace.write(CODE, &text);
     let report = program.report();
-    assert!(
-        report["refused"].to_string().contains("Square"),
-        "{report:#}"
-    );
+    let reason = report["refused"].to_string();
+    for word in [
+        "app::code::Square",
+        "`u32`, 4 bytes at 0",
+        "`u64`, 8 bytes at 0",
+    ] {
+        assert!(reason.contains(word), "{word}: {report:#}");
+    }
     assert_eq!(program.ask("dyn"), "9");
     // What runs is still compared with the sources.
     let text = text
@@ -58,11 +62,11 @@ fn another_layout_of_a_type_that_lives() {
 #[test]
 fn another_type_of_a_static() {
     let edit = (
-        CODE,
-        "TABLE: [u32; 3] = [1, 2, 3]",
-        "TABLE: [u32; 4] = [1, 2, 3, 4]",
+        "app/src/keep.rs",
+        "static mut RAW: u32",
+        "static mut RAW: u64",
     );
-    refused(edit, &["TABLE"]);
+    refused(edit, &["keep::RAW", "`u64`", "`u32`"]);
 }
 
 #[test]
@@ -73,6 +77,27 @@ fn another_order_of_the_methods_of_a_trait() {
         "    fn first(&self) -> u32 {\n        self.area()\n    }\n\n    fn area(&self) -> u32;\n",
     );
     refused(edit, &["Shape"]);
+}
+
+#[test]
+fn methods_of_a_trait_that_change_places() {
+    let mut program = Program::start();
+    let area = "    fn area(&self) -> u32;\n\n";
+    let text = program.workspace.replaced(CODE, area, "");
+    let describe = "        format!(\"area {}\", self.area())\n    }\n";
+    let text = text.replace(
+        describe,
+        &format!("{describe}\n{}", area.trim_end_matches('\n')),
+    );
+    program.workspace.write(CODE, &text);
+    let report = program.report();
+    let reason = report["refused"].to_string();
+    assert!(
+        reason.contains("slot 0") && reason.contains("Shape"),
+        "{report:#}"
+    );
+    assert_eq!(program.ask("default"), "area 9");
+    assert_eq!(program.end(), 0);
 }
 
 /// What is said of a workspace with this profile.

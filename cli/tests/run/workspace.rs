@@ -43,6 +43,16 @@ impl Workspace {
         workspace
     }
 
+    /// What is in a folder, as it is.
+    #[allow(dead_code, reason = "for tests/replay.rs")]
+    pub(crate) fn at(root: &Path) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            root: root.to_owned(),
+            _turn: turn,
+        }
+    }
+
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -66,7 +76,7 @@ impl Workspace {
 
 /// Makes `to` like `from`, apart from what was built; a file that is the same is
 /// not written, so that cargo builds nothing for it.
-fn restore(from: &Path, to: &Path) {
+pub(crate) fn restore(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     let names = |folder: &Path| -> Vec<_> {
         let entries = std::fs::read_dir(folder).unwrap();

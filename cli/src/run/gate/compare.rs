@@ -273,6 +273,15 @@ impl<'a> Comparison<'a> {
             }
         };
         let closures = self.closures;
+        let path = |side: &Side<'a>, of: &Located<'a>| {
+            let declared = of.unit.declared(of.function);
+            side.path(of.unit, declared.scope, declared.name)
+        };
+        if path(self.sides.0, old) != path(self.sides.1, new) {
+            // Symbols that were taken for those of one function.
+            let reason = Reason::Unknown { old: true };
+            return Verdict::Versioned { reason };
+        }
         let pairs = self.pairs(old.unit, new.unit);
         let (roots, differs) = signature::compare(pairs, old.function, new.function);
         let causes = pairs.causes(&roots);

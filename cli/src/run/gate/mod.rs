@@ -13,7 +13,8 @@
 //! and `closures` say what is the same thing before and after, `signature` has
 //! the types of a function, `pairs` walks over types two and two,
 //! `differences` compares two, `statics` and `vtables` the rest, and
-//! `verdict` has the words. Where a line is does not matter to any of it.
+//! `verdict` is what is said, in the words of `words`. Where a line is does not
+//! matter to any of it.
 //!
 //! Not seen, because debug information has no trace of it: a *free* function
 //! that becomes `#[track_caller]`, or with v0 symbols `extern "C"` (legacy ones
@@ -35,6 +36,7 @@ mod statics;
 mod unit;
 mod verdict;
 mod vtables;
+mod words;
 
 pub use compare::{Changed, Outcome, Running, compare};
 pub use error::GateError;

@@ -11,6 +11,7 @@
 
 use super::reference::Reference;
 use super::{Kind, Merged, Object};
+use std::collections::HashMap;
 
 /// How deep private data may refer to private data.
 const DEEPEST: usize = 32;
@@ -24,11 +25,18 @@ pub(crate) enum Lines {
     LeftOut,
 }
 
-/// What `section` of `object` says, as bytes that can be compared.
-pub(crate) fn meaning(object: &Object, section: usize, lines: Lines) -> Vec<u8> {
+/// What `section` of `object` says, as bytes that can be compared. `called` says
+/// what a symbol is called in both objects, if it was renamed.
+pub(crate) fn meaning(
+    object: &Object,
+    section: usize,
+    lines: Lines,
+    called: &HashMap<String, String>,
+) -> Vec<u8> {
     let mut writer = Writer {
         object,
         lines,
+        called,
         said: Vec::new(),
         inside: Vec::new(),
     };
@@ -39,6 +47,7 @@ pub(crate) fn meaning(object: &Object, section: usize, lines: Lines) -> Vec<u8> 
 struct Writer<'a> {
     object: &'a Object,
     lines: Lines,
+    called: &'a HashMap<String, String>,
     said: Vec<u8>,
     /// The sections that are being told.
     inside: Vec<usize>,
@@ -80,7 +89,9 @@ impl Writer<'_> {
                             from.value as i64
                         };
                     self.number(4, delta as u64);
-                    self.said.extend(object.symbol_name(symbol).as_bytes());
+                    let name = object.symbol_name(symbol);
+                    let name = self.called.get(name).map_or(name, String::as_str);
+                    self.said.extend(name.as_bytes());
                     self.said.push(0);
                 }
                 Reference::Private { section, offset } => self.private(section, offset),

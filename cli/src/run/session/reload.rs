@@ -2,15 +2,15 @@
 //! linked and loaded.
 
 use super::state::Session;
-use crate::run::changes::{Changes, key};
+use crate::run::changes::{Changes, Difference, key};
 use crate::run::link;
 use crate::run::link::plan::{Piece, Sources};
+use crate::run::names::Place;
 use crate::run::object::Object;
 use crate::run::report::{self, Latency, Report, Versioned, milliseconds};
-use crate::run::units::{self, Objects};
+use crate::run::units::{self, Objects, Unit};
 use cargo_midair::run::gate;
 use midair::reload::protocol::{Bytes, Load, Swap};
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,16 +30,18 @@ impl Session {
             let objects = units.newest()?;
             let old = units::only_in(&units.running, &objects);
             let new = units::only_in(&objects, &units.running);
-            changes.add(&old, &new, &units.running, &self.names);
+            let name = self.crates[*n].capture.crate_name().unwrap_or_default();
+            changes.add(name, &old, &new, &units.running, &self.names);
             types.extend(new.iter().map(|unit| Arc::clone(&unit.types)));
             newest.push((*n, objects));
         }
         latency.diff = milliseconds(begun.elapsed());
         let begun = Instant::now();
-        self.ask_gate(&types, &mut changes)?;
+        self.ask_gate(&types, &newest, &mut changes)?;
         latency.gate = milliseconds(begun.elapsed());
         let mut report = Report {
             refused: changes.refused.clone(),
+            removed: changes.removed.clone(),
             kept: changes.kept.iter().map(|name| report::path(name)).collect(),
             ..Report::default()
         };
@@ -47,7 +49,14 @@ impl Session {
             return Ok(report);
         }
         if !changes.is_empty() {
-            self.apply(&changes, &newest, latency, &mut report)?;
+            let renamed = self.call_by_new_names(&changes);
+            let applied = self.apply(&changes, &newest, latency, &mut report);
+            if let Err(why) = applied {
+                for (object, symbol) in renamed {
+                    self.names.forget(&object, symbol);
+                }
+                return Err(why);
+            }
         }
         for (n, objects) in newest {
             self.crates[n].units.running = objects;
@@ -58,32 +67,82 @@ impl Session {
         Ok(report)
     }
 
-    /// Asks the gate which functions old callers may be led to.
-    fn ask_gate(&self, new: &[Arc<gate::Object>], changes: &mut Changes) -> Result<(), String> {
-        let changed = changes.functions.iter().map(|function| {
-            let name = function.object.symbol_name(function.symbol);
-            gate::Changed {
-                old: name,
-                new: name,
-                moved: function.is_moved,
+    /// Asks the gate which functions old callers may be led to. New code gets the
+    /// others, and so does what was there but refers to them.
+    fn ask_gate(
+        &self,
+        new: &[Arc<gate::Object>],
+        newest: &[(usize, Objects)],
+        changes: &mut Changes,
+    ) -> Result<(), String> {
+        let all = self.units(newest);
+        loop {
+            let mut new = new.to_vec();
+            for function in &changes.functions {
+                let is_its = |unit: &&&Unit| Arc::ptr_eq(&unit.object, &function.object);
+                if function.difference == Difference::Referred
+                    && let Some(unit) = all.iter().find(is_its)
+                    && !new.iter().any(|types| Arc::ptr_eq(types, &unit.types))
+                {
+                    new.push(Arc::clone(&unit.types));
+                }
             }
-        });
-        let changed: Vec<gate::Changed<'_>> = changed.collect();
-        let outcome = gate::compare(&self.types, new, &changed).map_err(|e| e.to_string())?;
-        if !outcome.refusals.is_empty() {
-            // It has better words for what was noticed without it.
-            changes.refused = outcome
-                .refusals
-                .iter()
-                .map(|refusal| refusal.to_string())
-                .collect();
-        }
-        for (function, verdict) in changes.functions.iter_mut().zip(outcome.verdicts) {
-            if let gate::Verdict::Versioned { reason } = verdict {
-                function.versioned = Some(reason.to_string());
+            let changed = changes.functions.iter().map(|function| {
+                let name = function.object.symbol_name(function.symbol);
+                gate::Changed {
+                    old: function.was.as_deref().unwrap_or(name),
+                    new: name,
+                    moved: function.difference != Difference::Code,
+                }
+            });
+            let changed: Vec<gate::Changed<'_>> = changed.collect();
+            let outcome = gate::compare(&self.types, &new, &changed).map_err(|e| e.to_string())?;
+            let refusals = outcome.refusals.iter().filter(|refusal| match refusal {
+                gate::Refusal::Static { name, .. } => !changes.replaced.contains(name),
+                _ => true,
+            });
+            let refusals: Vec<String> = refusals.map(ToString::to_string).collect();
+            if !refusals.is_empty() {
+                // It has better words for what was noticed without it.
+                changes.refused = refusals;
+                return Ok(());
+            }
+            for (function, verdict) in changes.functions.iter_mut().zip(outcome.verdicts) {
+                if let gate::Verdict::Versioned { reason } = verdict {
+                    // Of another path, it is not the one that was there.
+                    function.is_other =
+                        function.was.is_some() && matches!(reason, gate::Reason::Unknown { .. });
+                    function.versioned = Some(reason.to_string());
+                }
+            }
+            if !changes.relink(&all, &self.names) {
+                return Ok(());
             }
         }
-        Ok(())
+    }
+
+    /// All units: the newest of crates that were built, and those that run of others.
+    fn units<'a>(&'a self, newest: &'a [(usize, Objects)]) -> Vec<&'a Unit> {
+        let rebuilt = newest.iter().map(|(_, objects)| objects);
+        let others = self.crates.iter().enumerate();
+        let others = others.filter(|(n, _)| newest.iter().all(|(newer, _)| newer != n));
+        rebuilt
+            .chain(others.map(|(_, other)| &other.units.running))
+            .flat_map(|objects| objects.values())
+            .collect()
+    }
+
+    /// What was renamed is found under its new name from now on.
+    fn call_by_new_names(&mut self, changes: &Changes) -> Vec<(Arc<Object>, usize)> {
+        let functions = changes.functions.iter();
+        let renamed = functions.filter(|one| one.was.is_some() && one.versioned.is_none());
+        let mut done = Vec::new();
+        for function in renamed {
+            let place = Place::At(function.target);
+            self.names.add(&function.object, function.symbol, place);
+            done.push((Arc::clone(&function.object), function.symbol));
+        }
+        done
     }
 
     fn apply(
@@ -94,7 +153,8 @@ impl Session {
         report: &mut Report,
     ) -> Result<(), String> {
         let begun = Instant::now();
-        let functions = changes.functions.iter().map(|function| Piece {
+        let functions = || changes.functions.iter().filter(|one| one.is_linked());
+        let pieces = functions().map(|function| Piece {
             object: Arc::clone(&function.object),
             section: function.section,
         });
@@ -102,22 +162,13 @@ impl Session {
             .constants
             .iter()
             .map(|constant| constant.piece.clone());
-        let roots: Vec<Piece> = functions.chain(constants).collect();
-        let rebuilt = newest.iter().map(|(_, objects)| objects);
-        let others = self.crates.iter().enumerate();
-        let others = others.filter(|(n, _)| newest.iter().all(|(newer, _)| newer != n));
-        let objects: Vec<Arc<Object>> = rebuilt
-            .chain(others.map(|(_, other)| &other.units.running))
-            .flat_map(|objects| objects.values().map(|unit| Arc::clone(&unit.object)))
-            .collect();
-        let versioned = changes
-            .functions
-            .iter()
-            .filter(|function| function.versioned.is_some());
-        let newer: HashSet<(String, String)> = versioned
-            .map(|function| key(&function.object, function.symbol))
-            .map(|(file, name)| (file.to_owned(), name.to_owned()))
-            .collect();
+        let roots: Vec<Piece> = pieces.chain(constants).collect();
+        if roots.is_empty() {
+            return Ok(());
+        }
+        let all = self.units(newest);
+        let objects: Vec<Arc<Object>> = all.iter().map(|unit| Arc::clone(&unit.object)).collect();
+        let newer = changes.newer();
         let mut sources = Sources {
             names: &self.names,
             newer: &newer,
@@ -144,7 +195,7 @@ impl Session {
                 .collect(),
             ..Load::default()
         };
-        for function in &changes.functions {
+        for function in functions().filter(|function| !function.is_other) {
             let name = report::path(function.object.symbol_name(function.symbol));
             if let Some(why) = &function.versioned {
                 report.versioned.push(Versioned {
@@ -160,7 +211,7 @@ impl Session {
                 target: function.target,
                 replacement: replacement + symbol.value,
             });
-            let names = if function.is_moved {
+            let names = if function.difference == Difference::Lines {
                 &mut report.moved
             } else {
                 report.functions.push((function.target, name.clone()));

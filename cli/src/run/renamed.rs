@@ -1,0 +1,101 @@
+//! What has another symbol after an edit and is still the same.
+//!
+//! rustc numbers impls, and the numbers are hashed into the symbols of the methods
+//! and closures in them: an impl that is added above renames what is below. Old
+//! objects, pointers and closures have the old addresses, so that the two have to be
+//! known as one. They are told by the path that the symbol stands for, where just one
+//! symbol of that path is gone and just one has appeared. (Whether old callers fit
+//! is for the gate to say, as it is for all others.)
+
+use super::changes::{Named, key, named_section};
+use super::object::{Kind, Object};
+use super::units::{Objects, Unit};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// A symbol of an object.
+type In<'a> = (&'a Arc<Object>, usize);
+
+/// An old and a new symbol.
+pub(crate) struct Renamed<'a> {
+    pub(crate) old: In<'a>,
+    pub(crate) new: In<'a>,
+}
+
+#[derive(Default)]
+pub(crate) struct Pairs<'a> {
+    /// Functions, and statics whose symbols do not say their types.
+    pub(crate) renamed: Vec<Renamed<'a>>,
+    /// Paths of statics that never change and are of another type now.
+    pub(crate) replaced: HashSet<String>,
+    /// Paths of functions that are gone.
+    pub(crate) removed: Vec<String>,
+}
+
+/// The pairs among what was in the `old` units and what is in the new ones.
+pub(crate) fn pairs<'a>(
+    before: &Named<'a>,
+    after: &Named<'a>,
+    old: &[&Unit],
+    running: &Objects,
+) -> Pairs<'a> {
+    let mut pairs = Pairs::default();
+    let mut appeared: HashMap<(String, Kind), Vec<In<'a>>> = HashMap::new();
+    for (_, new) in after.iter().filter(|(key, _)| !before.contains_key(*key)) {
+        if let Some(what) = identity(*new) {
+            appeared.entry(what).or_default().push(*new);
+        }
+    }
+    let mut gone: HashMap<(String, Kind), Vec<In<'a>>> = HashMap::new();
+    for (_, old) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
+        if let Some(what) = identity(*old) {
+            gone.entry(what).or_default().push(*old);
+        }
+    }
+    // Instances of generics are in several units, which need not all be new.
+    let elsewhere = |(object, symbol): In<'_>| {
+        let stays = |unit: &&Unit| {
+            old.iter()
+                .all(|one| !Arc::ptr_eq(&one.object, &unit.object))
+        };
+        let mut others = running.values().filter(stays).map(|unit| &unit.object);
+        others.any(|other| {
+            (0..other.symbols.len()).any(|at| {
+                named_section(other, at).is_some() && key(other, at) == key(object, symbol)
+            })
+        })
+    };
+    for ((path, kind), old) in gone {
+        let appeared = appeared.get(&(path.clone(), kind));
+        let (&[old], new) = (&old[..], appeared.map_or(&[][..], Vec::as_slice)) else {
+            continue;
+        };
+        if elsewhere(old) {
+            continue;
+        }
+        let new = match new {
+            [new] if !elsewhere(*new) => new,
+            [] if kind == Kind::Text => {
+                pairs.removed.push(path);
+                continue;
+            }
+            _ => continue,
+        };
+        // The older symbols have the type of a static in their hash.
+        let is_by_type = !old.0.symbol_name(old.1).starts_with("_R");
+        match kind {
+            Kind::Text => pairs.renamed.push(Renamed { old, new: *new }),
+            Kind::Constant if is_by_type => drop(pairs.replaced.insert(path)),
+            _ if is_by_type => {}
+            _ => pairs.renamed.push(Renamed { old, new: *new }),
+        }
+    }
+    pairs
+}
+
+/// The path of a symbol, and what it is.
+fn identity((object, symbol): In<'_>) -> Option<(String, Kind)> {
+    let section = object.symbols[symbol].section?;
+    let demangled = rustc_demangle::try_demangle(object.symbol_name(symbol)).ok()?;
+    Some((format!("{demangled:#}"), object.sections[section].kind))
+}
