@@ -8,11 +8,11 @@
 
 /// `len` bytes of code at `at` were written.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn written(_at: usize, _len: usize) {}
+pub(crate) fn written(_at: usize, _len: usize) {}
 
 /// `len` bytes of code at `at` were written.
 #[cfg(target_arch = "aarch64")]
-pub(super) fn written(at: usize, len: usize) {
+pub(crate) fn written(at: usize, len: usize) {
     let range = at as u64..(at + len) as u64;
     for step in midair_arch::aarch64::maintenance(range, aarch64::ctr()) {
         aarch64::execute(step);

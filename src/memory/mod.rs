@@ -15,7 +15,7 @@
 //! [`crate::threads::live`]; nothing here knows of functions or patches.
 
 pub(crate) mod arena;
-mod cache;
+pub(crate) mod cache;
 pub(crate) mod frames;
 pub(crate) mod layout;
 pub(crate) mod own_file;

@@ -11,10 +11,11 @@
 //! that it is one that begins at zero and was loaded where it is.
 
 use super::area::Area;
+use crate::memory::cache;
 use crate::memory::layout::page_size;
-#[cfg(target_arch = "x86_64")]
 use crate::memory::unwinder::{self, Told};
 use crate::memory::write::Writer;
+use crate::threads::sync;
 use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_GNU_EH_FRAME, PT_LOAD};
 use goblin::elf64::{header::Header, program_header::ProgramHeader};
 use region::Protection;
@@ -34,17 +35,23 @@ pub(super) enum Image {
 pub(super) fn load(area: &Area, file: &str, at: usize, len: usize) -> io::Result<Image> {
     let path = CString::new(file).map_err(io::Error::other)?;
     area.vacate(at, len);
-    match by_linker(&path, at) {
+    let image = match by_linker(&path, at) {
         Ok(handle) => {
             rebase(handle, file, at)?;
-            Ok(Image::Listed(handle))
+            Image::Listed(handle)
         }
         Err(why) => {
             area.occupy(at, len)?;
             by_hand(&std::fs::read(file)?, at, len)?;
-            Ok(Image::Unlisted(why))
+            Image::Unlisted(why)
         }
+    };
+    // A core may still have fetched what an earlier image had there.
+    if let Err(error) = sync::cores() {
+        unload(area, image, at, len);
+        return Err(error);
     }
+    Ok(image)
 }
 
 /// Takes an image off again that nothing leads to yet, or any more.
@@ -192,11 +199,13 @@ fn by_hand(file: &[u8], at: usize, len: usize) -> io::Result<()> {
         ];
         let rights = rights.iter().filter(|(flag, _)| header.p_flags & flag != 0);
         protect(first, whole, rights.fold(0, |all, (_, right)| all | right))?;
+        if header.p_flags & PF_X != 0 {
+            cache::written(start, bytes.len());
+        }
     }
     let found = |wanted: &dyn Fn(&&ProgramHeader) -> bool| headers.iter().find(wanted);
     let frames = found(&|header| header.p_type == PT_GNU_EH_FRAME);
     let code = found(&|header| header.p_type == PT_LOAD && header.p_flags & PF_X != 0);
-    #[cfg(target_arch = "x86_64")]
     if let (Some(frames), Some(code)) = (frames, code) {
         let start = code.p_vaddr as usize & !(page_size() - 1);
         let end = ((code.p_vaddr + code.p_memsz) as usize).next_multiple_of(page_size());
@@ -206,8 +215,6 @@ fn by_hand(file: &[u8], at: usize, len: usize) -> io::Result<()> {
         };
         unwinder::announce(start..end, told);
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (frames, code);
     Ok(())
 }
 
@@ -218,3 +225,6 @@ fn protect(at: usize, len: usize, rights: i32) -> io::Result<()> {
         _ => Err(io::Error::last_os_error()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// The first build takes longest.
-const PATIENCE: Duration = Duration::from_secs(200);
+/// The first build takes longest, and with it that of the agent for another machine.
+const PATIENCE: Duration = Duration::from_secs(400);
 
 pub(crate) struct Program {
     pub(crate) workspace: Workspace,

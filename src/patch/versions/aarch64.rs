@@ -10,7 +10,8 @@ const BR: u32 = 0xd61f_0200;
 /// `mrs x16, tpidr_el0; add x16, x16, #high, lsl #12; ldr x16, [x16, #low]; cbnz
 /// x16, compare; ldr x16, all; ldar x16, [x16]; compare: ldr x17, since; cmp x16,
 /// x17; b.lo next; ldr x16, version; br x16; next: …; ldr x16, oldest; br x16`, and
-/// the data behind it.
+/// the data behind it. Without a word of the thread's own, the first four are left
+/// out.
 pub(super) fn code(words: Words, versions: &[Version]) -> io::Result<Vec<u8>> {
     // The two immediates reach 16 MB beyond the thread pointer, where all
     // thread-local storage of a program is.
@@ -19,18 +20,21 @@ pub(super) fn code(words: Words, versions: &[Version]) -> io::Result<Vec<u8>> {
         Some(_) => return Err(io::Error::other("the thread's word is out of reach")),
         None => None,
     };
-    let lines = 6 + 5 * (versions.len() - 1) + 2;
+    let mut code: Vec<u32> = match own {
+        Some(own) => vec![
+            0xd53b_d050,                             // mrs x16, tpidr_el0
+            0x9140_0210 | (own >> 12) << 10,         // add x16, x16, #high, lsl #12
+            0xf940_0210 | ((own & 0xfff) / 8) << 10, // ldr x16, [x16, #low]
+            0xb500_0070,                             // cbnz x16, +12
+        ],
+        None => Vec::new(),
+    };
+    let lines = code.len() + 2 + 5 * (versions.len() - 1) + 2;
     // Data are aligned to eight bytes: blocks of the arena are to sixteen.
     let data_at = lines.next_multiple_of(2);
     let mut data = vec![from_ref(words.all) as u64];
-    let mut code: Vec<u32> = vec![
-        0xd53b_d050,                             // mrs x16, tpidr_el0
-        0x9140_0210 | (own >> 12) << 10,         // add x16, x16, #high, lsl #12
-        0xf940_0210 | ((own & 0xfff) / 8) << 10, // ldr x16, [x16, #low]
-        0xb500_0070,                             // cbnz x16, +12
-        literal(16, 4, data_at),                 // ldr x16, all
-        0xc8df_fe10,                             // ldar x16, [x16]
-    ];
+    code.push(literal(16, code.len(), data_at)); // ldr x16, all
+    code.push(0xc8df_fe10); // ldar x16, [x16]
     let mut newest_first = versions.iter().rev().peekable();
     while let Some(version) = newest_first.next() {
         if newest_first.peek().is_some() {
