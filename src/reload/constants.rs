@@ -2,7 +2,6 @@
 
 use super::protocol::Bytes;
 use crate::memory::write::Writer;
-use region::Protection;
 use std::io;
 
 /// Overwrites constants, all or none; answers with what stood there.
@@ -19,8 +18,8 @@ pub(super) unsafe fn overwrite(writes: &[Bytes]) -> io::Result<Vec<Bytes>> {
         // SAFETY: mapped and readable, says the caller.
         let old = unsafe { std::slice::from_raw_parts(at as *const u8, write.bytes.len()) };
         let old = old.to_vec();
-        // SAFETY: the caller's promise; constants are no code.
-        let written = unsafe { writer.bytes(at, &write.bytes, Protection::READ) };
+        // SAFETY: the caller's promise.
+        let written = unsafe { put(&writer, at, &write.bytes) };
         before.push(Bytes {
             address: write.address,
             bytes: old,
@@ -28,10 +27,20 @@ pub(super) unsafe fn overwrite(writes: &[Bytes]) -> io::Result<Vec<Bytes>> {
         if let Err(error) = written {
             for old in before.iter().rev() {
                 // SAFETY: as above. What cannot be written now could not be then.
-                let _ = unsafe { writer.bytes(old.address as usize, &old.bytes, Protection::READ) };
+                let _ = unsafe { put(&writer, old.address as usize, &old.bytes) };
             }
             return Err(error);
         }
     }
     Ok(before)
+}
+
+/// # Safety
+///
+/// As for [`overwrite`].
+unsafe fn put(writer: &Writer, at: usize, bytes: &[u8]) -> io::Result<()> {
+    // Some linkers put constants and code into one segment, and so into one page.
+    let page = region::query(at as *const u8).map_err(region::Error::into_io_error)?;
+    // SAFETY: the caller's promise; constants are no code.
+    unsafe { writer.bytes(at, bytes, page.protection()) }
 }
