@@ -32,7 +32,7 @@ pub(super) enum Image {
 }
 
 /// Loads `file` at `at`, for `len` bytes, which `area` has given out.
-pub(super) fn load(area: &Area, file: &str, at: usize, len: usize) -> io::Result<Image> {
+pub(super) fn load(area: &mut Area, file: &str, at: usize, len: usize) -> io::Result<Image> {
     let path = CString::new(file).map_err(io::Error::other)?;
     area.vacate(at, len);
     let image = match by_linker(&path, at) {

@@ -6,7 +6,7 @@
 
 use super::answer::{Page, SLOTS, Slot, TICKETS, Wish, phase, slots, value};
 use super::front;
-use super::registers::Registers;
+use super::registers::{COUNT, Registers};
 use super::stretch::Stretch;
 use super::system_call::{error, process_id};
 use super::tasks::Tid;
@@ -189,7 +189,7 @@ impl Asked {
         let registers = Registers::all(head.registers);
         // Nor of registers.
         // SAFETY: as above: the page is ours until it is given back.
-        unsafe { (*page).registers = Default::default() };
+        unsafe { (*page).registers = [0; COUNT] };
         Answer::Copied(registers, stacks)
     }
 }

@@ -114,7 +114,7 @@ fn a_function_is_led_to_an_image_and_back() {
     let at = area.room(len).unwrap();
     let path = file("led");
     std::fs::write(&path, image(at, 42)).unwrap();
-    let loaded = load(&area, path.to_str().unwrap(), at, len).unwrap();
+    let loaded = load(&mut area, path.to_str().unwrap(), at, len).unwrap();
     if let Image::Unlisted(why) = &loaded {
         panic!("{why}");
     }
@@ -127,7 +127,7 @@ fn a_function_is_led_to_an_image_and_back() {
     assert_eq!(std::hint::black_box(target)(), 42);
     drop(patch);
     assert_eq!(std::hint::black_box(target)(), 1);
-    unload(&area, loaded, at, len);
+    unload(&mut area, loaded, at, len);
     std::fs::remove_file(&path).unwrap();
 }
 
@@ -139,9 +139,9 @@ fn code_that_comes_after_other_code_is_what_is_executed() {
     for answer in 1..20 {
         let path = file(&format!("after-{answer}"));
         std::fs::write(&path, image(at, answer)).unwrap();
-        let loaded = load(&area, path.to_str().unwrap(), at, len).unwrap();
+        let loaded = load(&mut area, path.to_str().unwrap(), at, len).unwrap();
         assert_eq!(call(at + page_size()), answer.into());
-        unload(&area, loaded, at, len);
+        unload(&mut area, loaded, at, len);
         std::fs::remove_file(&path).unwrap();
     }
 }
