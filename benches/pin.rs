@@ -11,37 +11,85 @@ use std::hint::black_box;
 use std::sync::mpsc::channel;
 use std::time::Instant;
 
-const CALLS: u32 = 2_000_000;
+const CALLS: u32 = 200_000;
 const ROUNDS: usize = 15;
+/// So many functions of each kind: what a jump costs depends on where it is, too.
+const FUNCTIONS: usize = 16;
 
-macro_rules! functions {
-    ($($name:ident = $value:expr;)*) => {
-        $(#[inline(never)]
-        extern "C" fn $name(n: u64) -> u64 {
-            black_box(n) + $value
-        })*
-    };
+#[derive(Clone, Copy)]
+enum Kind {
+    Bare,
+    Patched,
+    Replacement,
+    Reloaded,
+    First,
+    Second,
 }
 
-functions! {
-    bare = 1; patched = 2; replacement = 3;
-    reloaded = 4; first = 5; second = 6;
+#[inline(never)]
+extern "C" fn function<const KIND: u64, const N: u64>(n: u64) -> u64 {
+    black_box(n) + KIND + N * 10
 }
 
 type Function = extern "C" fn(u64) -> u64;
+
+fn row<const KIND: u64>() -> [Function; FUNCTIONS] {
+    [
+        function::<KIND, 0>,
+        function::<KIND, 1>,
+        function::<KIND, 2>,
+        function::<KIND, 3>,
+        function::<KIND, 4>,
+        function::<KIND, 5>,
+        function::<KIND, 6>,
+        function::<KIND, 7>,
+        function::<KIND, 8>,
+        function::<KIND, 9>,
+        function::<KIND, 10>,
+        function::<KIND, 11>,
+        function::<KIND, 12>,
+        function::<KIND, 13>,
+        function::<KIND, 14>,
+        function::<KIND, 15>,
+    ]
+}
+
+fn all(kind: Kind) -> [Function; FUNCTIONS] {
+    match kind {
+        Kind::Bare => row::<0>(),
+        Kind::Patched => row::<1>(),
+        Kind::Replacement => row::<2>(),
+        Kind::Reloaded => row::<3>(),
+        Kind::First => row::<4>(),
+        Kind::Second => row::<5>(),
+    }
+}
 
 fn at(function: Function) -> usize {
     function as *const () as usize
 }
 
-/// Nanoseconds of one call.
-fn call(function: Function) -> f64 {
-    let function = black_box(function);
-    let begun = Instant::now();
-    for n in 0..CALLS {
-        black_box(function(u64::from(n)));
-    }
-    begun.elapsed().as_nanos() as f64 / f64::from(CALLS)
+fn swaps(to: Kind) -> Vec<(usize, usize)> {
+    let reloaded = all(Kind::Reloaded).map(at);
+    reloaded.into_iter().zip(all(to).map(at)).collect()
+}
+
+/// Nanoseconds of one call, of each function.
+fn call(kind: Kind) -> Vec<f64> {
+    let one = |function: Function| {
+        let function = black_box(function);
+        let begun = Instant::now();
+        for n in 0..CALLS {
+            black_box(function(u64::from(n)));
+        }
+        begun.elapsed().as_nanos() as f64 / f64::from(CALLS)
+    };
+    all(kind).map(one).to_vec()
+}
+
+/// What the first of them gives.
+fn first(kind: Kind) -> u64 {
+    black_box(all(kind)[0])(0)
 }
 
 /// Nanoseconds of one turn.
@@ -61,20 +109,24 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn main() {
     let mut agent = agent::agent();
     let agent = agent.as_mut().unwrap();
-    let target = at(patched) as *const ();
-    // SAFETY: functions of one type.
-    let patch = unsafe { midair::patch_raw(target, |_| at(replacement) as *const ()) }.unwrap();
-    // As that of a reload: through its gate.
-    patch.disable().unwrap();
-    patch.enable().unwrap();
-    agent.reload(&[(at(reloaded), at(first))]);
-    assert_eq!([patched(0), reloaded(0)], [3, 5]);
+    let mut patches = Vec::new();
+    for (target, to) in all(Kind::Patched).into_iter().zip(all(Kind::Replacement)) {
+        let target = at(target) as *const ();
+        // SAFETY: functions of one type.
+        let patch = unsafe { midair::patch_raw(target, |_| at(to) as *const ()) }.unwrap();
+        // As that of a reload: through its gate.
+        patch.disable().unwrap();
+        patch.enable().unwrap();
+        patches.push(patch);
+    }
+    agent.reload(&swaps(Kind::First));
+    assert_eq!([first(Kind::Patched), first(Kind::Reloaded)], [2, 4]);
 
-    let mut all = [const { Vec::new() }; 7];
+    let mut times = [const { Vec::new() }; 7];
     for _ in 0..ROUNDS {
-        all[0].push(call(bare));
-        all[1].push(call(patched));
-        all[2].push(call(reloaded));
+        times[0].extend(call(Kind::Bare));
+        times[1].extend(call(Kind::Patched));
+        times[2].extend(call(Kind::Reloaded));
         // Somebody else is pinned to the generation before: calls choose.
         let (ready, is_ready) = channel();
         let (go_on, goes_on) = channel::<()>();
@@ -85,20 +137,20 @@ fn main() {
         });
         is_ready.recv().unwrap();
         let pin = midair::pin();
-        agent.reload(&[(at(reloaded), at(second))]);
-        assert_eq!(reloaded(0), 5);
-        all[4].push(call(reloaded));
+        agent.reload(&swaps(Kind::Second));
+        assert_eq!(first(Kind::Reloaded), 4);
+        times[4].extend(call(Kind::Reloaded));
         drop(pin);
-        assert_eq!(reloaded(0), 6);
-        all[3].push(call(reloaded));
-        all[5].push(turns(|| drop(black_box(midair::pin()))));
-        all[6].push(turns(|| drop(black_box(midair::pinned(async {})))));
+        assert_eq!(first(Kind::Reloaded), 5);
+        times[3].extend(call(Kind::Reloaded));
+        times[5].push(turns(|| drop(black_box(midair::pin()))));
+        times[6].push(turns(|| drop(black_box(midair::pinned(async {})))));
         drop(go_on);
         other.join().unwrap();
         agent.undo().unwrap();
-        assert_eq!(reloaded(0), 5);
+        assert_eq!(first(Kind::Reloaded), 4);
     }
-    let [bare, patched, reloaded, elsewhere, pinned, pin, future] = all.map(median);
+    let [bare, patched, reloaded, elsewhere, pinned, pin, future] = times.map(median);
     let row = |what: &str, time: f64| {
         let (times, more) = (time / bare, time - patched);
         println!("{what:42} {time:6.2} ns  {times:5.2} x bare  {more:+6.2} ns to patched");

@@ -31,7 +31,7 @@ use super::per_machine;
 use super::registry::{LayerId, Registry, registry};
 use crate::Error;
 use crate::machine::frame::CALLED;
-use crate::memory::arena::Reach;
+use crate::memory::arena::Lifetime;
 use crate::threads::count::{self, Alone};
 use std::io;
 use std::sync::atomic::AtomicU64;
@@ -221,9 +221,13 @@ impl Registry {
         if way.versions.len() < 2 {
             return Ok(None);
         }
-        let code = machine::code(words, &way.versions)?;
-        let len = code.len();
-        let at = self.store.arena.code(Reach::Anywhere, len)?;
+        let len = machine::len(way.versions.len());
+        let target = way.patch.target() as usize;
+        let arena = &mut self.store.arena;
+        let at = arena.code_if_possible_near(Lifetime::Freed, target, len)?;
+        let code = machine::code(at, words, &way.versions);
+        let mut code = code.inspect_err(|_| arena.unused_code(at, len))?;
+        per_machine::pad(&mut code);
         self.store.stage(at, code, CALLED);
         Ok(Some(VersionSelector {
             at,

@@ -210,7 +210,11 @@ impl Report {
             let _ = write!(text, "; {} moved", self.moved.len());
         }
         if !self.overwritten.is_empty() {
-            let _ = write!(text, "; constants: {}", self.overwritten.join(", "));
+            let _ = write!(
+                text,
+                "; constants, for all generations: {}",
+                self.overwritten.join(", ")
+            );
         }
         for versioned in &self.versioned {
             let Versioned { what, why } = versioned;

@@ -7,12 +7,18 @@ use std::ptr::from_ref;
 /// `br x16`
 const BR: u32 = 0xd61f_0200;
 
+/// How long it is at most.
+pub(super) fn len(versions: usize) -> usize {
+    let lines: usize = 4 + 2 + 5 * (versions - 1) + 2;
+    4 * lines.next_multiple_of(2) + 8 * 2 * versions
+}
+
 /// `mrs x16, tpidr_el0; add x16, x16, #high, lsl #12; ldr x16, [x16, #low]; cbnz
 /// x16, compare; ldr x16, all; ldar x16, [x16]; compare: ldr x17, since; cmp x16,
 /// x17; b.lo next; ldr x16, version; br x16; next: …; ldr x16, oldest; br x16`, and
 /// the data behind it. Without a word of the thread's own, the first four are left
 /// out.
-pub(super) fn code(words: Words, versions: &[Version]) -> io::Result<Vec<u8>> {
+pub(super) fn code(_: usize, words: Words, versions: &[Version]) -> io::Result<Vec<u8>> {
     // The two immediates reach 16 MB beyond the thread pointer, where all
     // thread-local storage of a program is.
     let own = match words.own.map(u32::try_from) {

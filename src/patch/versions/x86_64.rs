@@ -5,11 +5,17 @@ use midair_arch::x86_64::jumps;
 use std::io;
 use std::ptr::from_ref;
 
+/// How long it is at most.
+pub(super) fn len(versions: usize) -> usize {
+    27 + versions * (9 + jumps::ABSOLUTE)
+}
+
 /// `mov r11, fs:[own]; test r11, r11; jne compare; mov r11, all; mov r11, [r11];
 /// compare: cmp r11, since; jb next; jmp version; next: …; jmp oldest`. Without a word
-/// of the thread's own, the first three are left out.
-pub(super) fn code(words: Words, versions: &[Version]) -> io::Result<Vec<u8>> {
-    let mut code = Vec::with_capacity(32 + versions.len() * 23);
+/// of the thread's own, the first three are left out. It is for `at`: jumps are direct
+/// where they reach, as those need no predictor.
+pub(super) fn code(at: usize, words: Words, versions: &[Version]) -> io::Result<Vec<u8>> {
+    let mut code = Vec::with_capacity(len(versions.len()));
     if let Some(own) = words.own {
         code.extend([0x64, 0x4c, 0x8b, 0x1c, 0x25]);
         code.extend(own.to_le_bytes());
@@ -24,9 +30,13 @@ pub(super) fn code(words: Words, versions: &[Version]) -> io::Result<Vec<u8>> {
             let since = i32::try_from(version.since).map_err(io::Error::other)?;
             code.extend([0x49, 0x81, 0xfb]);
             code.extend(since.to_le_bytes());
-            code.extend([0x72, jumps::ABSOLUTE as u8]);
+            code.push(0x72);
+            let jump = jumps::any((at + code.len() + 1) as u64, version.at as u64);
+            code.push(jump.len() as u8);
+            code.extend(jump);
+        } else {
+            code.extend(jumps::any((at + code.len()) as u64, version.at as u64));
         }
-        code.extend(jumps::absolute(version.at as u64));
     }
     Ok(code)
 }

@@ -15,11 +15,13 @@
 //! | `patching` | a writer and two readers together |
 //! | `live_writes`, `reclaim` | what is proven of these |
 //! | `atomic`, `quiescent`, `per_thread` | several functions that change together |
+//! | `generations` | threads that keep to one version of all functions |
 #![cfg(test)]
 
 mod atomic;
 mod checker;
 mod code;
+mod generations;
 mod live_writes;
 mod patching;
 mod per_thread;
