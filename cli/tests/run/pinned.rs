@@ -163,9 +163,7 @@ fn old_requests_end_on_old_code_and_new_ones_begin_on_new_code() {
 #[test]
 fn each_of_64_requests_at_a_time_sees_one_generation_while_edits_come() {
     let Servers {
-        program,
-        addresses,
-        ..
+        program, addresses, ..
     } = start();
     let newest = AtomicU64::new(1);
     let (done, answered, old) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
