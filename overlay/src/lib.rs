@@ -7,12 +7,14 @@
 //! arguments nor the names of files, so an incremental build compiles what is different
 //! in the text and no more.
 //!
-//! Files are told by device and inode, for one file has many names. `open` may be
+//! Files are told by device and inode, for one file has many names. A line that begins
+//! with `../` is the end of a name instead: who opens a file by a name with that end gets
+//! the other one, and who opens it by another name gets the file. `open` may be
 //! called by anybody at any time, so it takes no lock and no memory here: the list is
 //! made once, when the library is loaded. What it does not cover: who asks for a file's
 //! length before opening it, or maps it by other means.
 
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
@@ -24,6 +26,8 @@ const MOST: usize = 64;
 struct Covered {
     device: AtomicU64,
     inode: AtomicU64,
+    /// The end of a name, if it is that by which it is told.
+    end: AtomicPtr<c_char>,
     instead: AtomicPtr<c_char>,
 }
 
@@ -31,6 +35,7 @@ static COVERED: [Covered; MOST] = [const {
     Covered {
         device: AtomicU64::new(0),
         inode: AtomicU64::new(0),
+        end: AtomicPtr::new(std::ptr::null_mut()),
         instead: AtomicPtr::new(std::ptr::null_mut()),
     }
 }; MOST];
@@ -43,6 +48,14 @@ extern "C" fn read_list() {
         let (Some(file), Some(instead)) = (lines.next(), lines.next()) else {
             return;
         };
+        if file.starts_with(b"../") {
+            if let (Ok(end), Ok(instead)) = (CString::new(file), CString::new(instead)) {
+                slot.end.store(end.into_raw(), Ordering::Relaxed);
+                slot.instead.store(instead.into_raw(), Ordering::Relaxed);
+                COUNT.fetch_add(1, Ordering::Release);
+            }
+            continue;
+        }
         let file = std::path::Path::new(std::ffi::OsStr::from_bytes(file));
         let (Ok(metadata), Ok(instead)) = (file.metadata(), CString::new(instead)) else {
             continue;
@@ -59,6 +72,31 @@ extern "C" fn read_list() {
 #[unsafe(link_section = ".init_array")]
 #[used]
 static READ_LIST: extern "C" fn() = read_list;
+
+/// What is to be read by this name, if it is no file's: of several ends the first one.
+///
+/// # Safety
+///
+/// `path` ends with a zero.
+unsafe fn named(path: *const c_char) -> Option<*const c_char> {
+    if COUNT.load(Ordering::Acquire) == 0 || path.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    let path = unsafe { CStr::from_ptr(path) }.to_bytes();
+    let is_it = |slot: &&Covered| {
+        let end = slot.end.load(Ordering::Relaxed);
+        if end.is_null() {
+            return false;
+        }
+        // SAFETY: made of a `CString` that is never freed.
+        let end = unsafe { CStr::from_ptr(end) }.to_bytes();
+        let before = path.strip_suffix(end);
+        before.is_some_and(|before| before.is_empty() || before.ends_with(b"/"))
+    };
+    let found = COVERED.iter().find(is_it)?;
+    Some(found.instead.load(Ordering::Relaxed).cast_const())
+}
 
 /// What is to be read in place of the file that is open, if anything.
 fn instead(descriptor: c_int) -> Option<*const c_char> {
@@ -96,6 +134,10 @@ unsafe fn open_at(folder: c_int, path: *const c_char, flags: c_int, mode: libc::
             mode,
         ) as c_int
     };
+    // SAFETY: the caller's promise.
+    if let Some(instead) = unsafe { named(path) } {
+        return open(instead);
+    }
     let descriptor = open(path);
     if descriptor < 0 || flags & libc::O_ACCMODE != libc::O_RDONLY {
         return descriptor;

@@ -2,6 +2,7 @@
 //! that builds it, its sources and its units.
 
 use super::capture::Capture;
+use super::shadow::Texts;
 use super::units::Units;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -17,6 +18,8 @@ pub(crate) struct Crate {
     pub(crate) users: Vec<usize>,
     /// The metadata that these were built with, as a hash.
     pub(crate) known: Option<u64>,
+    /// What its sources were when it was last built of nothing else, if that is known.
+    pub(crate) texts: Option<Texts>,
 }
 
 impl Crate {

@@ -8,6 +8,7 @@
 //!   of another machine.
 //! - [`watch`]: files that were edited.
 //! - [`replay`]: rustc again, without a linker.
+//! - [`shadow`]: the sources as rustc reads them, so that nothing moves.
 //! - [`units`]: the objects that have changed.
 //! - [`changes`]: the functions in them that have. [`renamed`]: those with new symbols.
 //! - [`object`]: one object. [`names`]: where everything is. [`pool`]: where what
@@ -40,6 +41,7 @@ mod replay;
 mod report;
 mod runner;
 mod session;
+mod shadow;
 mod units;
 mod watch;
 

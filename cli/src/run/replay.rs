@@ -5,8 +5,15 @@
 //! they are, to the letter.
 
 use super::capture::Capture;
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// As the library that is preloaded into rustc knows it.
+const LIST: &str = "MIDAIR_OVERLAY";
+/// That library takes so many files.
+pub(crate) const MOST: usize = 64;
 
 /// Calls rustc, which is `prepare`d; whether it had no errors, and the errors. What it
 /// has to say is shown as cargo shows it, if it `is_shown`.
@@ -27,18 +34,22 @@ pub(crate) fn replay(
         .stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|e| fail(&e))?;
     let mut errors = Vec::new();
+    let mut kept = Vec::new();
     if let Some(messages) = child.stderr.take() {
         for line in BufReader::new(messages).lines() {
             let line = line.map_err(|e| fail(&e))?;
             errors.extend(error(&line));
             if is_shown {
                 show(&line);
+            } else {
+                kept.push(line);
             }
         }
     }
     Ok(Replayed {
         is_built: child.wait().map_err(|e| fail(&e))?.success(),
         errors: errors.join("\n"),
+        kept,
     })
 }
 
@@ -47,6 +58,39 @@ pub(crate) struct Replayed {
     pub(crate) is_built: bool,
     /// As rustc words them, without colours.
     pub(crate) errors: String,
+    /// What was not shown.
+    pub(crate) kept: Vec<String>,
+}
+
+/// Lets a call of rustc read other files: those in the `list`, each in place of the one
+/// before it, by the `library`.
+pub(crate) fn read_instead(
+    command: &mut Command,
+    library: &Path,
+    list: &[(OsString, PathBuf)],
+) -> Result<(), String> {
+    let mut lines = OsString::new();
+    for path in list
+        .iter()
+        .flat_map(|(file, instead)| [file.as_os_str(), instead.as_os_str()])
+    {
+        if path.as_encoded_bytes().contains(&b'\n') {
+            return Err(format!("{path:?} has a line break in its name"));
+        }
+        lines.push(path);
+        lines.push("\n");
+    }
+    if !lines.is_empty() {
+        let mut preload = library.as_os_str().to_owned();
+        let mut variables = command.get_envs();
+        let before = variables.find_map(|(name, value)| value.filter(|_| name == "LD_PRELOAD"));
+        if let Some(before) = before.filter(|before| !before.is_empty()) {
+            preload.push(":");
+            preload.push(before);
+        }
+        command.env(LIST, lines).env("LD_PRELOAD", preload);
+    }
+    Ok(())
 }
 
 /// The text of a diagnostic that is an error.

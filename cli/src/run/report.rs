@@ -13,6 +13,8 @@ const PRINTED: usize = 6;
 /// One reload.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
+    /// Crates that were built for it.
+    pub(crate) built: Vec<String>,
     /// Functions whose calls go to new code.
     pub(crate) redirected: Vec<String>,
     /// Functions that are the same but for lines in their panics.
@@ -161,6 +163,17 @@ impl Report {
             }
         } else {
             anstream::eprintln!("{}", self.text(say));
+        }
+    }
+
+    /// As [`print`](Self::print), of what was put right in the background. A person is
+    /// told if it was refused.
+    pub(crate) fn print_settled(&self, say: Say) {
+        if say.json {
+            eprintln!("{}", serde_json::json!({ "settled": self }));
+        } else if !self.refused.is_empty() {
+            let why = self.refused.join("; ");
+            self::say(false, &format!("lines are those of before the edit: {why}"));
         }
     }
 

@@ -66,13 +66,24 @@ fn handlers_and_the_library_are_edited_and_the_database_stays_open() {
         "let text = text.trim();\n    text.to_uppercase()",
     );
     assert_eq!(redirected(&report), ["tidy"]);
+    // Nobody else sees of it.
+    assert_eq!(report["built"], serde_json::json!(["store"]));
     assert_eq!(client.post("/notes", " bread "), ok("2"));
     assert_eq!(client.ask("/notes"), ok("2: milk, BREAD"));
+
+    program.settled();
+    assert_eq!(client.post("/notes", "eggs"), ok("3"));
+    assert_eq!(client.ask("/notes"), ok("3: milk, BREAD, EGGS"));
+
+    // What others see is built with them, and live with them.
+    let seen = "/// How many there are.\n    #[inline]";
+    let report = program.edit(STORE, "/// How many there are.", seen);
+    assert_eq!(report["built"], serde_json::json!(["store", "notes"]));
 
     let file = program.workspace.root().join("notes.db");
     assert!(file.metadata().unwrap().len() > 0);
     let (_, status) = client.ask("/status");
-    assert!(status.starts_with("6 requests, "), "{status}");
+    assert!(status.starts_with("8 requests, "), "{status}");
     assert_eq!(program.terminate(), 128 + 15);
 }
 

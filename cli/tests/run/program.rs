@@ -204,6 +204,12 @@ impl Program {
         self.said.try_iter().collect()
     }
 
+    /// The next report of what was put right in the background.
+    pub(crate) fn settled(&self) -> Value {
+        let mut report = self.wait_for(|line| line.get("settled").is_some());
+        report["settled"].take()
+    }
+
     /// Types keys (`--interactive`).
     pub(crate) fn key(&mut self, keys: &str) {
         self.input.write_all(keys.as_bytes()).unwrap();

@@ -8,15 +8,10 @@
 
 use super::definition::Definition;
 use super::find::Function;
+use crate::run::replay::{self, MOST};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// As the library knows it.
-const LIST: &str = "MIDAIR_OVERLAY";
-/// The library takes so many files.
-const MOST: usize = 64;
 
 /// A definition in the place of one in a file.
 #[derive(Clone, Debug)]
@@ -116,32 +111,15 @@ impl Overlay {
         library: &Path,
         folder: &Path,
     ) -> Result<(), String> {
-        let mut list = OsString::new();
+        let mut list = Vec::new();
         for (n, (file, covered)) in self.files.iter().enumerate() {
             covered.check(file)?;
             let instead = folder.join(format!("overlay-{n}.rs"));
             std::fs::write(&instead, covered.with_typed())
                 .map_err(|e| format!("{}: {e}", instead.display()))?;
-            for path in [file, &instead] {
-                if path.as_os_str().as_encoded_bytes().contains(&b'\n') {
-                    return Err(format!("{:?} has a line break in its name", path));
-                }
-                list.push(path);
-                list.push("\n");
-            }
+            list.push((file.clone().into_os_string(), instead));
         }
-        if !list.is_empty() {
-            let mut preload = library.as_os_str().to_owned();
-            let before = command
-                .get_envs()
-                .find_map(|(name, value)| value.filter(|_| name == "LD_PRELOAD"));
-            if let Some(before) = before.filter(|before| !before.is_empty()) {
-                preload.push(":");
-                preload.push(before);
-            }
-            command.env(LIST, list).env("LD_PRELOAD", preload);
-        }
-        Ok(())
+        replay::read_instead(command, library, &list)
     }
 }
 

@@ -5,6 +5,7 @@
 //!   [`asked`]: what the program's socket asks.
 //! - [`stale`]: crates that were edited are built anew.
 //! - [`reload`]: what was built is compared with what runs, and made live.
+//! - [`settle`]: what was built of shadows is built of files.
 //! - [`relink`]: the executable is linked anew meanwhile.
 //! - [`afterwards`]: what is asked once an edit is live.
 //! - [`folder`]: where the files of a session are.
@@ -16,6 +17,7 @@ mod folder;
 mod keys;
 mod relink;
 mod reload;
+mod settle;
 mod stale;
 mod state;
 
@@ -128,8 +130,8 @@ impl<'a> Started<'a> {
     /// Reloads until the program ends, or until a key says so.
     fn serve(mut self) -> Result<Next, String> {
         loop {
-            if let Some(program) = self.build.captures.last() {
-                self.relink.begin(program);
+            if self.relink.is_due() {
+                self.relink();
             }
             let Some(event) = self.events.next(self.relink.wait()) else {
                 if let Some(status) = self.ended.filter(|_| process::is_asked_to_end()) {
@@ -169,6 +171,7 @@ impl<'a> Started<'a> {
                 }
                 Event::Linked(which, begun) => {
                     if self.relink.ended(&which, begun) {
+                        self.settle();
                         report::event(self.args.json(), "linked", "a restart need not build");
                     }
                 }
@@ -213,6 +216,34 @@ impl<'a> Started<'a> {
     fn relink_soon(&mut self) {
         if self.session.as_ref().is_ok_and(Session::is_as_written) {
             self.relink.soon();
+        }
+    }
+
+    /// Has the executable linked, and what runs of shadows built of files.
+    fn relink(&mut self) {
+        let before = match &mut self.session {
+            Ok(session) => session.begin_settling(),
+            Err(_) => Ok(Vec::new()),
+        };
+        match (before, self.build.captures.last()) {
+            (Ok(before), Some(program)) => self.relink.begin(program, before),
+            (Err(why), _) => {
+                self.relink.cancel();
+                self.say(&format!("the executable is not linked anew: {why}"));
+            }
+            (Ok(_), None) => {}
+        }
+    }
+
+    /// What was built of files in the background is what runs from now on.
+    fn settle(&mut self) {
+        let Ok(session) = &mut self.session else {
+            return;
+        };
+        match session.settle() {
+            Ok(Some(report)) => report.print_settled(self.args.into()),
+            Ok(None) => {}
+            Err(why) => self.say(&format!("lines are those of before the edit: {why}")),
         }
     }
 

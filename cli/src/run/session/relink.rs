@@ -10,7 +10,7 @@
 use super::events::Event;
 use crate::run::capture::Capture;
 use crate::run::quiet::Quiet;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
@@ -48,11 +48,14 @@ impl Relink {
         Some(begin.saturating_duration_since(Instant::now()))
     }
 
-    /// Begins to build `program`, if it is time.
-    pub(super) fn begin(&mut self, program: &Capture) {
-        if self.wait() != Some(Duration::ZERO) {
-            return;
-        }
+    /// Whether it is time to [`begin`](Self::begin).
+    pub(super) fn is_due(&self) -> bool {
+        self.wait() == Some(Duration::ZERO)
+    }
+
+    /// Begins to build `program`.
+    /// After some other calls.
+    pub(super) fn begin(&mut self, program: &Capture, before: Vec<Command>) {
         self.cancel();
         let mut command = program.command();
         command.stdin(Stdio::null()).stdout(Stdio::null());
@@ -60,7 +63,10 @@ impl Relink {
         let (tell, own) = (self.tell.clone(), Arc::clone(&quiet));
         let work = std::thread::spawn(move || {
             let begun = SystemTime::now();
-            let linked = own.run(&mut command).is_ok_and(|status| status.success());
+            let calls = before.into_iter().chain([command]);
+            let linked = calls
+                .map(|mut call| own.run(&mut call))
+                .all(|ended| ended.is_ok_and(|status| status.success()));
             // Nobody listens any more once the program has ended.
             let _ = tell.send(Event::Linked(own, linked.then_some(begun)));
         });

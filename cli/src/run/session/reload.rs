@@ -64,6 +64,7 @@ impl Session {
         types.into_iter().for_each(|types| self.types.add(types));
         self.stale.clear();
         self.edited.clear();
+        self.affected.clear();
         Ok(report)
     }
 

@@ -2,7 +2,7 @@
 
 use super::state::Session;
 use crate::run::report::{self, Latency, Report, milliseconds};
-use crate::run::{crates, replay};
+use crate::run::{agent_file, crates, replay, shadow};
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -79,6 +79,8 @@ impl Session {
             ..Latency::default()
         };
         let mut report = self.reload(&rebuilt, &mut latency)?;
+        let names = rebuilt.iter().map(|n| self.crates[*n].capture.crate_name());
+        report.built = names.flatten().map(str::to_owned).collect();
         latency.total = milliseconds(begun.elapsed());
         report.milliseconds = latency;
         self.look_back(&mut report);
@@ -89,36 +91,86 @@ impl Session {
     /// difference.
     fn rebuild(&mut self, is_shown: bool) -> Result<Vec<usize>, NotLive> {
         let mut done = Vec::new();
-        let mut n = 0;
-        while n < self.crates.len() {
-            if self.stale.contains(&n) {
-                // cargo must not take what is built now for what the files say.
-                self.crates[n].capture.forget_build()?;
-                let prepare = |rustc: &mut Command| match &self.overlay_library {
-                    Some(library) => self.overlay.apply(rustc, library, &self.folder),
-                    None => Ok(()),
-                };
-                let replayed = replay::replay(&self.crates[n].capture, prepare, is_shown)?;
-                // Also a build that fails says what it has read.
-                let sources = crates::sources(&self.crates[n].capture);
-                if !sources.is_empty() {
-                    self.watch.add(&sources)?;
-                    self.crates[n].sources = sources;
-                }
-                if !replayed.is_built {
-                    return Err(NotLive::Broken(replayed.errors));
-                }
-                done.push(n);
-                // Compared with what those that use it were built with: cargo may have
-                // built it meanwhile.
-                let metadata = self.crates[n].read_metadata();
-                if metadata.is_none() || metadata != self.crates[n].known {
-                    self.crates[n].known = metadata;
-                    self.stale.extend(self.crates[n].users.clone());
-                }
+        for n in 0..self.crates.len() {
+            if !self.stale.contains(&n) {
+                continue;
             }
-            n += 1;
+            // cargo must not take what is built now for what the files say.
+            self.crates[n].capture.forget_build()?;
+            if !self.build_shadow(n, is_shown)? {
+                self.build_files(n, is_shown)?;
+            }
+            done.push(n);
         }
         Ok(done)
+    }
+
+    /// Builds a crate of its files, and of what was typed in place of them.
+    fn build_files(&mut self, n: usize, is_shown: bool) -> Result<(), NotLive> {
+        let before = shadow::read(&self.crates[n].sources);
+        let prepare = |rustc: &mut Command| match &self.overlay_library {
+            Some(library) => self.overlay.apply(rustc, library, &self.folder),
+            None => Ok(()),
+        };
+        let replayed = replay::replay(&self.crates[n].capture, prepare, is_shown)?;
+        // Also a build that fails says what it has read.
+        let sources = crates::sources(&self.crates[n].capture);
+        if !sources.is_empty() {
+            self.watch.add(&sources)?;
+            self.crates[n].sources = sources;
+        }
+        if !replayed.is_built {
+            return Err(NotLive::Broken(replayed.errors));
+        }
+        self.unsettled.remove(&n);
+        let one = &mut self.crates[n];
+        // They may have been edited meanwhile.
+        let after = shadow::read(&one.sources).filter(|_| self.overlay.is_empty());
+        one.texts = after.filter(|after| shadow::is_part(after, before.as_ref()));
+        // Compared with what those that use it were built with: somebody may have
+        // built it meanwhile.
+        let metadata = one.read_metadata();
+        if metadata.is_none() || metadata != one.known {
+            one.known = metadata;
+            self.stale.extend(&one.users);
+            self.affected.extend(&one.users);
+        }
+        Ok(())
+    }
+
+    /// Builds a crate of a shadow of its sources. Not if an edit has changed more than
+    /// bodies, or if other crates see of it; they have to be built as well then. Nor if it
+    /// fails, for whatever reason.
+    fn build_shadow(&mut self, n: usize, is_shown: bool) -> Result<bool, NotLive> {
+        let one = &self.crates[n];
+        if !self.overlay.is_empty() || self.affected.contains(&n) {
+            return Ok(false);
+        }
+        let (Some(built), Some(now)) = (&one.texts, shadow::read(&one.sources)) else {
+            return Ok(false);
+        };
+        if one.users.is_empty() && shadow::is_in_place(built, &now) {
+            return Ok(false);
+        }
+        let shadow = shadow::of(built, &now);
+        let Some(shadow) = shadow.filter(|new| one.users.is_empty() || new.is_private) else {
+            return Ok(false);
+        };
+        let library = match self.overlay_library.take() {
+            Some(library) => library,
+            None => agent_file::overlay_in_folder(&self.folder)?,
+        };
+        let library = self.overlay_library.insert(library);
+        let prepare = |rustc: &mut Command| shadow.apply(rustc, library, &self.folder);
+        let replayed = replay::replay(&one.capture, prepare, false)?;
+        if !replayed.is_built {
+            return Ok(false);
+        }
+        if is_shown {
+            let kept = replayed.kept.iter();
+            kept.for_each(|line| replay::show(&shadow.rename(line)));
+        }
+        self.unsettled.insert(n);
+        Ok(true)
     }
 }

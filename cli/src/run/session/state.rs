@@ -9,6 +9,7 @@ use crate::run::names::Names;
 use crate::run::pool::Pool;
 use crate::run::process::Agent;
 use crate::run::report::{self, Say};
+use crate::run::shadow::{self, Texts};
 use crate::run::units::Units;
 use crate::run::watch::{self, Touched, Watch};
 use cargo_midair::run::gate;
@@ -31,6 +32,14 @@ pub(super) struct Session {
     pub(super) stale: BTreeSet<usize>,
     /// The sources that were edited since.
     pub(super) edited: BTreeSet<PathBuf>,
+    /// Those of them that use a crate of which they see a difference.
+    pub(super) affected: BTreeSet<usize>,
+    /// Crates that run as they were built of a shadow, and those that use them.
+    pub(super) unsettled: BTreeSet<usize>,
+    /// The reload at work is to put such crates right.
+    pub(super) settles: bool,
+    /// Of what the former are being built.
+    pub(super) settling: Option<Vec<Option<Texts>>>,
     pub(super) images: usize,
     pub(super) reserve: u64,
     /// How things are said.
@@ -75,7 +84,13 @@ impl Session {
                 sources,
                 users: Vec::new(),
                 known: None,
+                texts: None,
             });
+        }
+        if late.is_empty() {
+            for one in &mut crates {
+                one.texts = shadow::read(&one.sources);
+            }
         }
         let externs: Vec<Vec<PathBuf>> = crates
             .iter()
@@ -123,6 +138,10 @@ impl Session {
             folder,
             stale: BTreeSet::new(),
             edited: BTreeSet::new(),
+            affected: BTreeSet::new(),
+            unsettled: BTreeSet::new(),
+            settles: false,
+            settling: None,
             images: 0,
             reserve: 0,
             say: args.into(),
