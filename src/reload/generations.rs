@@ -80,6 +80,19 @@ struct Step {
     constants: Vec<Bytes>,
 }
 
+impl Step {
+    /// Takes a later one back, too.
+    fn extend(&mut self, later: Self) {
+        let new = later.before.into_iter();
+        let new = new.filter(|(target, _)| self.before.iter().all(|(known, _)| known != target));
+        let new: Vec<_> = new.collect();
+        self.before.extend(new);
+        // What stood there first is written last.
+        let first = std::mem::replace(&mut self.constants, later.constants);
+        self.constants.extend(first);
+    }
+}
+
 /// Why code of a generation is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
@@ -140,10 +153,15 @@ impl Generations {
         let ways: BTreeMap<u64, Option<usize>> = swaps.collect();
         // SAFETY: the caller's promise.
         let step = unsafe { self.lead(&ways, &load.writes) }?;
-        if self.steps.len() == STEPS {
-            self.steps.remove(0);
+        match self.steps.last_mut().filter(|_| load.settles) {
+            Some(last) => last.extend(step),
+            None => {
+                if self.steps.len() == STEPS {
+                    self.steps.remove(0);
+                }
+                self.steps.push(step);
+            }
         }
-        self.steps.push(step);
         self.any = true;
         self.made(&ways, |made| {
             made.sources.clone_from(&load.sources);
@@ -395,6 +413,30 @@ mod tests {
         let needed = needed.iter().copied().collect();
         let left = pruned(&since(numbers), &needed);
         left.into_iter().map(|version| version.since).collect()
+    }
+
+    #[test]
+    fn what_puts_a_reload_right_is_taken_back_with_it() {
+        let step = |era, before: &[(u64, u64)], bytes: &[u8]| Step {
+            era,
+            before: before
+                .iter()
+                .map(|(target, at)| (*target, Some(Hidden::new(*at))))
+                .collect(),
+            constants: vec![Bytes {
+                address: 9,
+                bytes: bytes.to_vec(),
+            }],
+        };
+        let mut first = step(1, &[(10, 100)], &[1]);
+        first.extend(step(2, &[(10, 101), (20, 200)], &[2]));
+        let before = first.before.iter();
+        let before: Vec<_> = before
+            .map(|(target, at)| (*target, at.unwrap().get()))
+            .collect();
+        assert_eq!(before, [(10, 100), (20, 200)]);
+        let constants: Vec<_> = first.constants.iter().map(|c| c.bytes[0]).collect();
+        assert_eq!((first.era, constants), (1, vec![2, 1]));
     }
 
     #[test]

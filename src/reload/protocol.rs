@@ -97,6 +97,8 @@ pub struct Load {
     pub sources: Vec<String>,
     /// What is in the image.
     pub contents: Contents,
+    /// This puts right what the last one has done: an undo takes both back.
+    pub settles: bool,
 }
 
 /// A function and its replacement.
@@ -393,6 +395,7 @@ impl Message for Load {
         self.caches.put(bytes);
         self.sources.put(bytes);
         self.contents.put(bytes);
+        u64::from(self.settles).put(bytes);
     }
 
     fn get(fields: &mut Fields<'_>) -> Option<Self> {
@@ -405,6 +408,7 @@ impl Message for Load {
             caches: Vec::get(fields)?,
             sources: Vec::get(fields)?,
             contents: Contents::get(fields)?,
+            settles: u64::get(fields)? != 0,
         })
     }
 }
@@ -618,6 +622,7 @@ mod tests {
                 parts: vec![Span { start: 9, len: 10 }],
                 new: vec!["a".to_owned()],
             },
+            settles: true,
         };
         vec![
             Request::Resolve(vec!["malloc".to_owned(), String::new()]),

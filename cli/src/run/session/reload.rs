@@ -194,6 +194,7 @@ impl Session {
                 .iter()
                 .map(|path| path.display().to_string())
                 .collect(),
+            settles: self.settles,
             ..Load::default()
         };
         for function in functions().filter(|function| !function.is_other) {
