@@ -15,7 +15,7 @@ pub use memory::{Active, Contents, Held, Images, Span};
 use std::io::{self, Read, Write};
 
 /// Changes whenever a message does.
-pub const VERSION: u64 = 5;
+pub const VERSION: u64 = 6;
 /// The environment variable that tells the agent its socket: the number of an
 /// inherited descriptor.
 pub const SOCKET: &str = "MIDAIR_AGENT_SOCKET";
