@@ -5,7 +5,7 @@
 //! same sources answers, for all questions of a corpus. An edit may be refused; a
 //! wrong answer is a bug. The same edits are made once more one function at a time.
 //!
-//! `MIDAIR_REPLAY=all` takes all versions and all functions, which takes half an hour;
+//! `MIDAIR_REPLAY=all` takes all versions and all functions, which takes 17 minutes;
 //! otherwise a few of each. `MIDAIR_REPLAY_ONLY` says which by a part of the name.
 #![cfg(target_arch = "x86_64")]
 
@@ -39,8 +39,8 @@ use tally::{Outcome, Tally};
 use tree::Tree;
 use workspace::Workspace;
 
-/// Versions and functions that are edited if not all are asked for.
-const FEW: usize = 3;
+/// Versions that are edited if not all are asked for.
+const FEW: usize = 2;
 
 fn is_all() -> bool {
     std::env::var("MIDAIR_REPLAY").is_ok_and(|which| which == "all")
@@ -205,13 +205,15 @@ fn functions(subject: &Subject) -> Tally {
         edits.extend(split.map(|edit| (number - 1, edit)));
     }
     if !is_all() {
-        // The versions between which most functions changed.
-        let count = |wanted: usize| edits.iter().filter(|(number, _)| *number == wanted).count();
-        let most = (0..replay.versions.len()).max_by_key(|number| count(*number));
-        edits.retain(|(number, _)| Some(*number) == most);
+        let (version, few) = subject.few;
+        edits.retain(|(number, edit)| {
+            subject.published.versions[*number].0 == version
+                && few.iter().any(|name| edit.what.ends_with(name))
+        });
+        assert_eq!(edits.len(), few.len());
     }
     let mut running = None;
-    for (number, edit) in some(edits) {
+    for (number, edit) in edits {
         let name = subject.published.name;
         let what = format!(
             "{name} {}, {}",

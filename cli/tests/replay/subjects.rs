@@ -9,6 +9,8 @@ pub(crate) struct Subject {
     pub(crate) published: Published,
     /// What the program is asked; from the sources of the newest version.
     pub(crate) questions: fn(&Path) -> Vec<Vec<u8>>,
+    /// Functions that are edited if not all are: the version, and which.
+    pub(crate) few: (&'static str, &'static [&'static str]),
 }
 
 pub(crate) const PULLDOWN_CMARK: Subject = Subject {
@@ -62,6 +64,10 @@ pub(crate) const PULLDOWN_CMARK: Subject = Subject {
         ],
     },
     questions: corpus::markdown,
+    few: (
+        "0.12.2",
+        &["::parse_footnote", ": scan_entity", ": unescape"],
+    ),
 };
 
 pub(crate) const NUM2WORDS: Subject = Subject {
@@ -95,6 +101,7 @@ pub(crate) const NUM2WORDS: Subject = Subject {
         ],
     },
     questions: corpus::numbers,
+    few: ("1.1.0", &["::currencies", "::currency_fraction"]),
 };
 
 pub(crate) const HEXYL: Subject = Subject {
@@ -132,4 +139,5 @@ pub(crate) const HEXYL: Subject = Subject {
         ],
     },
     questions: corpus::bytes,
+    few: ("0.13.1", &["::print_all", "::print_position_panel"]),
 };
