@@ -278,7 +278,7 @@ impl Agent {
         };
         self.changed = load.swaps.iter().map(|swap| swap.target).collect();
         if let Some(image) = loaded {
-            self.images.add(image, load);
+            self.images.add(generation, image, load);
         }
         self.waits_for_pins = self.generations.tidy();
         self.images.look_soon();

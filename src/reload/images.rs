@@ -21,9 +21,10 @@ use super::protocol::{self, Held, Load};
 use super::scan::{self, Doubt, Holder, Wanted};
 use crate::patch::leads::{self, Lead, leads_into};
 use crate::threads::tasks;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long after a reload the first look is.
@@ -44,6 +45,16 @@ pub fn own_heap(heap: Range<usize>) {
     let _ = HEAP.set(heap);
 }
 
+/// Of which generations code is loaded that was replaced, and why: for whoever
+/// lists generations.
+static OLD: Mutex<BTreeMap<u64, String>> = Mutex::new(BTreeMap::new());
+
+/// Why code of a generation is loaded that was replaced.
+pub(super) fn held(generation: u64) -> Option<String> {
+    let old = OLD.lock().unwrap_or_else(PoisonError::into_inner);
+    old.get(&generation).cloned()
+}
+
 /// What is loaded.
 #[derive(Default)]
 pub(super) struct Images {
@@ -55,7 +66,7 @@ pub(super) struct Images {
 }
 
 struct Loaded {
-    /// Which image it is, counted from one.
+    /// The generation that it was made for.
     number: u64,
     image: Image,
     at: usize,
@@ -91,7 +102,7 @@ impl Loaded {
 
 impl Images {
     /// Remembers an image that was loaded; a look at the others is due soon.
-    pub(super) fn add(&mut self, image: Image, load: &Load) {
+    pub(super) fn add(&mut self, number: u64, image: Image, load: &Load) {
         let (at, contents) = (load.address as usize, &load.contents);
         let parts = contents.parts.iter();
         let parts = parts.map(|part| part.start as usize..(part.start + part.len) as usize);
@@ -100,7 +111,7 @@ impl Images {
             (swap.target, offset)
         });
         self.loaded.push(Loaded {
-            number: self.unloaded + self.loaded.len() as u64 + 1,
+            number,
             image,
             at,
             len: load.len as usize,
@@ -153,6 +164,11 @@ impl Images {
             // Nothing reads it any more; the folder goes with the run anyway.
             let _ = std::fs::remove_file(loaded.file);
         }
+        let old = self.loaded.iter().filter_map(|loaded| match &loaded.why {
+            Why::Held(why) => Some((loaded.number, why.clone())),
+            _ => None,
+        });
+        *OLD.lock().unwrap_or_else(PoisonError::into_inner) = old.collect();
         if !all_gone {
             self.next = Some(Instant::now() + self.pause);
             self.pause = (self.pause * 2).min(RAREST);
@@ -309,6 +325,7 @@ fn doubted(doubt: &Doubt) -> String {
         Doubt::TooMuch { of, bytes } => {
             format!("{} MB of memory ({of}) are too much to search", bytes >> 20)
         }
+        Doubt::Guarded => "by what glibc hides function pointers is not known here".to_owned(),
         Doubt::Changed => "nobody knows yet: memory went away while it was searched".to_owned(),
     }
 }

@@ -33,6 +33,9 @@ pub struct Generation {
     pub threads: Vec<PinnedThread>,
     /// How many futures are.
     pub futures: u64,
+    /// Its code was replaced and is in memory still: why. As of the latest look,
+    /// which comes some time after each reload and then ever more rarely.
+    pub held: Option<String>,
 }
 
 /// A thread that is on a generation, whatever is the newest.
@@ -158,6 +161,7 @@ pub(super) fn describe() -> Vec<u8> {
         bytes: made.bytes,
         threads: pinned.remove(&made.number).unwrap_or_default(),
         futures: futures.get(&(made.number + 1)).copied().unwrap_or_default(),
+        held: super::images::held(made.number),
     });
     let list: Vec<Generation> = list.collect();
     let mut bytes = Vec::new();
@@ -187,6 +191,11 @@ impl Message for Generation {
         self.bytes.put(bytes);
         self.threads.put(bytes);
         self.futures.put(bytes);
+        self.held
+            .iter()
+            .cloned()
+            .collect::<Vec<String>>()
+            .put(bytes);
     }
 
     fn get(fields: &mut Fields<'_>) -> Option<Self> {
@@ -199,6 +208,7 @@ impl Message for Generation {
             bytes: u64::get(fields)?,
             threads: Vec::get(fields)?,
             futures: u64::get(fields)?,
+            held: Vec::<String>::get(fields)?.pop(),
         })
     }
 }

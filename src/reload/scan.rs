@@ -75,11 +75,16 @@ pub(super) enum Doubt {
     TooMuch { of: String, bytes: usize },
     /// Memory went away while it was read.
     Changed,
+    /// By what glibc hides function pointers is not known.
+    Guarded,
 }
 
 /// Looks for pointers into the images, but not in `own` memory.
 pub(super) fn search(wanted: &[Wanted], own: &[Range<usize>]) -> io::Result<Searched> {
     let mut search = Search::new(wanted)?;
+    if search.guard.is_none() {
+        return Ok(search.done(Some(Doubt::Guarded)));
+    }
     let rest = match Rest::begin()? {
         Ok(rest) => rest,
         Err(restless) => return Ok(search.done(Some(Doubt::Ran(restless)))),

@@ -28,6 +28,9 @@ pub(super) fn generations(words: &Words) -> Result<Answer, String> {
             let seconds = time.as_secs_f64();
             let _ = writeln!(text, "    thread {id} ({name}) pinned for {seconds:.1} s");
         }
+        if let Some(why) = &generation.held {
+            let _ = writeln!(text, "    in memory still: {why}");
+        }
         match generation.futures {
             0 => {}
             1 => text.push_str("    1 future pinned\n"),
@@ -88,6 +91,10 @@ fn json(generation: &Generation) -> Json {
         ("bytes", number(generation.bytes)),
         ("threads", Json::List(threads.collect())),
         ("futures", number(generation.futures)),
+        (
+            "held",
+            generation.held.as_deref().map_or(Json::Null, Json::text),
+        ),
     ])
 }
 

@@ -33,7 +33,7 @@ pub struct Images {
 /// An image that is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// Which one it is, counted from one.
+    /// The generation that it was made for.
     pub number: u64,
     /// Where it begins.
     pub address: u64,
