@@ -44,6 +44,8 @@ mod patch;
 pub mod reload;
 pub mod symbols;
 mod threads;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 #[cfg(target_arch = "aarch64")]
 use midair_arch::aarch64 as machine;

@@ -183,8 +183,6 @@ pub enum Question {
     Reload(String),
     /// Go back to the code before the last reload.
     Undo,
-    /// Which versions of the code there are.
-    Generations,
     /// Make this definition of a function live.
     Eval {
         /// `fn path::of::function(…) … { … }`.
@@ -549,7 +547,6 @@ impl Message for Question {
                 file.put(bytes);
             }
             Self::Undo => 2.put(bytes),
-            Self::Generations => 3.put(bytes),
             Self::Eval {
                 definition,
                 is_written,
@@ -566,7 +563,6 @@ impl Message for Question {
         Some(match u64::get(fields)? {
             1 => Self::Reload(String::get(fields)?),
             2 => Self::Undo,
-            3 => Self::Generations,
             4 => Self::Eval {
                 definition: String::get(fields)?,
                 is_written: u64::get(fields)? != 0,
@@ -660,7 +656,6 @@ mod tests {
         let questions = [
             Question::Reload("src/main.rs".to_owned()),
             Question::Undo,
-            Question::Generations,
             Question::Eval {
                 definition: "fn a() {}".to_owned(),
                 is_written: true,

@@ -2,6 +2,8 @@
 //! run` asks it. What reloads lead functions to is in the program already.
 
 mod agent;
+#[cfg(feature = "tower")]
+mod layer;
 mod load;
 mod pins;
 mod undo;

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Attach) -> Result<ExitCode, Error> {
     if args.command.is_empty() {
         return bridge(&socket);
     }
-    match Connection::open(&socket)?.words(&args.command)? {
+    match Connection::open(&socket.path)?.words(&args.command)? {
         Ok(said) => {
             output::print(&with_end(said.text))?;
             Ok(ExitCode::SUCCESS)

@@ -52,13 +52,13 @@ pub(crate) fn run(args: &Repl) -> Result<ExitCode, Error> {
         why: error.to_string(),
     };
     let socket = choose(args.program.as_deref())?;
-    let mut connection = Connection::open(&socket)?;
+    let mut connection = Connection::open(&socket.path)?;
     let config = Config::builder()
         .completion_type(CompletionType::List)
         .auto_add_history(true)
         .build();
     let mut editor: Editor<Asks, DefaultHistory> = Editor::with_config(config).map_err(terminal)?;
-    editor.set_helper(Some(Asks(RefCell::new(Connection::open(&socket)?))));
+    editor.set_helper(Some(Asks(RefCell::new(Connection::open(&socket.path)?))));
     let history = history();
     if let Some(history) = history.as_ref().filter(|history| history.exists()) {
         editor.load_history(history).map_err(terminal)?;

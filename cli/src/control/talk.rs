@@ -1,12 +1,11 @@
 //! Requests and answers as lines of JSON.
 
 use crate::error::Error;
-use midair::control::Socket;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(super) struct Connection {
     path: PathBuf,
@@ -34,8 +33,8 @@ pub(super) struct Said {
 }
 
 impl Connection {
-    pub(super) fn open(socket: &Socket) -> Result<Self, Error> {
-        let path = socket.path.clone();
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let path = path.to_owned();
         match UnixStream::connect(&path) {
             Ok(stream) => Ok(Self {
                 path,

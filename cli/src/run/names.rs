@@ -195,10 +195,14 @@ impl Names {
         self.known.entry(name).or_default().insert(0, known);
     }
 
-    /// Takes back what [`add`](Self::add) has just added.
-    pub(crate) fn forget(&mut self, object: &Object, symbol: usize) {
-        if let Some(known) = self.known.get_mut(object.symbol_name(symbol)) {
-            known.remove(0);
+    /// Takes back what [`add`](Self::add) has added: what was before it counts again.
+    pub(crate) fn forget(&mut self, object: &Object, symbol: usize, place: Place) {
+        let known = self.known.get_mut(object.symbol_name(symbol));
+        // Not more: a function that was renamed back was known at that place before.
+        if let Some(known) = known
+            && let Some(last) = known.iter().position(|known| known.place == place)
+        {
+            known.remove(last);
         }
     }
 }

@@ -205,7 +205,6 @@ impl Agent {
 
     /// Goes back to the code before the last reload that was not undone. What
     /// comes next has to be compared with that code.
-    #[allow(dead_code, reason = "the key `u` and the command `undo` call it")]
     pub(crate) fn undo(&mut self) -> Result<Undone, String> {
         match self.ask(&Request::Undo)? {
             Answer::Undone(undone) => Ok(undone),

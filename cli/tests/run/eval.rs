@@ -250,6 +250,52 @@ fn the_next_start_is_that_of_the_files() {
 }
 
 #[test]
+fn undo_takes_edits_and_definitions_back_and_reload_brings_the_edits_again() {
+    let (mut program, mut client) = start();
+    let why = refusal(&mut client, &["undo"]);
+    assert!(why.starts_with("there is nothing to undo"), "{why}");
+    program.edit(CODE, "    n + 1\n", "    n + 2\n");
+    eval(
+        &program,
+        &mut client,
+        "fn literal() -> &'static str { \"typed\" }",
+    );
+    // A function that the program did not have, and one with another signature.
+    let text = program.workspace.read(CODE);
+    let text = text.replace(
+        "fn added() -> String {\n    String::new()",
+        "fn added() -> String {\n    newest(7)",
+    ) + "\nfn newest(n: u32) -> String {\n    format!(\"new {n}\")\n}\n";
+    program.workspace.write(CODE, &text);
+    program.report();
+    let seen = |program: &mut Program| ["private", "literal", "added"].map(|q| program.ask(q));
+    assert_eq!(seen(&mut program), ["3", "first", "new 7"]);
+
+    let undone = client.command(&["undo"]);
+    assert_eq!(
+        undone["data"],
+        serde_json::json!({"generation": 4, "undone": 3, "left": 2})
+    );
+    assert_eq!(seen(&mut program), ["3", "typed", ""]);
+    assert_eq!(client.command(&["undo"])["ok"], true);
+    assert_eq!(seen(&mut program), ["3", "first", ""]);
+    assert_eq!(client.command(&["undo"])["ok"], true);
+    assert_eq!(seen(&mut program), ["2", "first", ""]);
+    assert!(refusal(&mut client, &["undo"]).starts_with("there is nothing to undo"));
+
+    // The files are as they were; what was typed is in none.
+    live(&program, &mut client, &["reload"]);
+    assert_eq!(seen(&mut program), ["3", "first", "new 7"]);
+    program.edit(CODE, "format!(\"new {n}\")", "format!(\"newer {n}\")");
+    assert_eq!(seen(&mut program), ["3", "first", "newer 7"]);
+    assert_eq!(client.command(&["undo"])["ok"], true);
+    assert_eq!(seen(&mut program), ["3", "first", "new 7"]);
+    eval(&program, &mut client, "fn private(n: u32) -> u32 { n + 5 }");
+    assert_eq!(seen(&mut program), ["6", "first", "newer 7"]);
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
 fn an_editor_gets_names_of_sources_and_the_same_as_data() {
     let (program, mut client) = start();
     let answer = client.command(&["complete", "reload app/src/c"]);
@@ -279,18 +325,19 @@ fn an_editor_gets_names_of_sources_and_the_same_as_data() {
     assert_eq!(program.end(), 0);
 }
 
-/// `cargo midair attach` finds it by its name.
 #[test]
-fn attach_finds_it_by_name() {
-    // Others may run a program of that name.
+fn attach_finds_it_by_its_number() {
     let runtime = Path::new("/tmp").join(format!("mcr-{}", std::process::id()));
     std::fs::create_dir_all(&runtime).unwrap();
     let variable = ("XDG_RUNTIME_DIR", runtime.to_str().unwrap());
     let mut program = Program::with_variable(Workspace::fresh(), variable.0, variable.1);
-    assert!(program.socket().starts_with(&runtime));
+    let socket = program.socket();
+    assert!(socket.starts_with(&runtime));
+    let name = socket.file_stem().unwrap().to_str().unwrap();
+    let number = name.strip_prefix("app-").unwrap();
     program.wait_until_watched();
     let output = Command::new(env!("CARGO_BIN_EXE_cargo-midair"))
-        .args(["midair", "attach", "app", "--", "eval"])
+        .args(["midair", "attach", number, "--", "eval"])
         .arg("fn literal() -> &'static str { \"typed\" }")
         .env("XDG_RUNTIME_DIR", &runtime)
         .output()

@@ -10,11 +10,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const PAGE: &str = "src/page.rs";
 
 fn start() -> (Program, Client, u16) {
+    start_with(&[])
+}
+
+fn start_with(options: &[&str]) -> (Program, Client, u16) {
     let workspace = Workspace::with_midair("examples/server", "server");
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let program = Program::with(workspace, &["--", &port.to_string()]);
+    let port_text = port.to_string();
+    let args = [options, &["--", &port_text]].concat();
+    let program = Program::with(workspace, &args);
     let client = Client::connect(&program.socket());
     program.wait_until_watched();
     assert_eq!(program.line(), "started at visit 0");
@@ -137,4 +143,24 @@ fn a_server_is_stopped_and_started_anew_with_the_new_code_and_its_visits() {
         "error: no Slot is called `NOBODY`; there is server::SERVER"
     );
     assert_eq!(program.terminate(), 128 + 15);
+}
+
+#[test]
+fn keys_restart_the_slots_and_undo_an_edit() {
+    let (mut program, _client, port) = start_with(&["--interactive"]);
+    assert_eq!(page(port).unwrap(), [1, 1, 1, 1]);
+    program.key("s");
+    assert_eq!(program.line(), "started at visit 1");
+    program.said(&format!(
+        "server::SERVER stopped, server::SERVER runs on port {port}"
+    ));
+    assert_eq!(page(port).unwrap(), [1, 1, 1, 2]);
+    let report = program.edit(PAGE, "second() -> u32 {\n    1", "second() -> u32 {\n    5");
+    assert_eq!(redirected(&report), ["second"]);
+    assert_eq!(page(port).unwrap(), [1, 5, 1, 3]);
+    program.key("u");
+    program.said("generation 1 is undone");
+    assert_eq!(page(port).unwrap(), [1, 1, 1, 4]);
+    program.key("q");
+    assert_eq!(program.end(), 0);
 }

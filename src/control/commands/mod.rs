@@ -66,7 +66,7 @@ struct Command {
 #[rustfmt::skip]
 const COMMANDS: &[Command] = &[
     Command { name: "complete", usage: "complete TEXT", about: "how a line could go on, for editors", takes: Takes::Nothing, is_programs: false, run: complete::complete },
-    Command { name: "eval", usage: "eval [--write] FUNCTION", about: "a new definition of a function, such as `fn shop::till::price() -> u32 { 3 }`; with --write it goes into its file too", takes: Takes::Nothing, is_programs: false, run: live::eval },
+    Command { name: "eval", usage: "eval [--write] FUNCTION", about: "a new definition of a function, such as `fn shop::till::price() -> u32 { 3 }`; with --write it goes into its file too", takes: Takes::Symbols, is_programs: false, run: live::eval },
     Command { name: "generations", usage: "generations", about: "the versions of the code and who runs which", takes: Takes::Nothing, is_programs: false, run: generations::generations },
     Command { name: "get", usage: "get VAR", about: "the value of a Var", takes: Takes::Vars, is_programs: true, run: values::get },
     Command { name: "help", usage: "help [COMMAND]", about: "this", takes: Takes::Commands, is_programs: false, run: help },

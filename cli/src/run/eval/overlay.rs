@@ -74,6 +74,13 @@ impl Overlay {
         typed.into_iter().map(|one| one.name).collect()
     }
 
+    /// Without files that hold something else by now.
+    pub(crate) fn of_files_as_they_are(mut self) -> Self {
+        self.files
+            .retain(|file, covered| covered.check(file).is_ok());
+        self
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }

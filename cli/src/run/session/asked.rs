@@ -2,10 +2,11 @@
 
 use super::events::Event;
 use super::state::Session;
+use super::undo;
 use crate::run::agent_file;
 use crate::run::eval::definition::Definition;
 use crate::run::eval::find::{self, Function};
-use crate::run::report::Report;
+use crate::run::report::{self, Report};
 use midair::reload::protocol::{self, Question, Told};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -58,9 +59,7 @@ impl Session {
                 is_written,
             } => self.eval(definition, *is_written),
             Question::Sources => Ok(self.sources()),
-            Question::Undo | Question::Generations => {
-                Err("not available in this version".to_owned())
-            }
+            Question::Undo => self.undo_and_tell(),
         };
         done.unwrap_or_else(|text| Told {
             text,
@@ -94,6 +93,22 @@ impl Session {
         self.renew(begun, true)
             .map_err(|why| why.with_errors())
             .and_then(|report| self.tell(&report, ""))
+    }
+
+    fn undo_and_tell(&mut self) -> Result<Told, String> {
+        let undone = self.undo()?;
+        let text = undo::text(&undone);
+        report::say(self.say.json, &text);
+        let data = serde_json::json!({
+            "generation": undone.generation,
+            "undone": undone.reload,
+            "left": undone.left,
+        });
+        Ok(Told {
+            is_done: true,
+            text,
+            data: data.to_string(),
+        })
     }
 
     /// What was typed for this file counts no more.

@@ -12,18 +12,21 @@ use std::sync::mpsc::Sender;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Restart,
+    RestartSlots,
     Undo,
     Quit,
     Help,
 }
 
 /// What each key does.
-pub(super) const HELP: &str = "r restarts with the newest code, u undoes the last edit, q quits";
+pub(super) const HELP: &str = "r restarts with the newest code, s restarts the program's Slots, u undoes the last edit, \
+     q quits";
 
 impl Key {
     fn of(byte: u8) -> Option<Self> {
         match byte {
             b'r' | b'R' => Some(Self::Restart),
+            b's' | b'S' => Some(Self::RestartSlots),
             b'u' | b'U' => Some(Self::Undo),
             b'q' | b'Q' => Some(Self::Quit),
             b'?' | b'h' => Some(Self::Help),

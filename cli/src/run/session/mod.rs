@@ -8,6 +8,7 @@
 //! - [`settle`]: what was built of shadows is built of files.
 //! - [`relink`]: the executable is linked anew meanwhile.
 //! - [`afterwards`]: what is asked once an edit is live.
+//! - [`undo`]: the last reload is taken back.
 //! - [`folder`]: where the files of a session are.
 
 mod afterwards;
@@ -20,10 +21,12 @@ mod reload;
 mod settle;
 mod stale;
 mod state;
+mod undo;
 
 use super::build::{self, Build};
 use super::{agent_file, process, report};
 use crate::args::Run;
+use crate::control;
 use asked::Asked;
 use events::{Event, Events};
 use folder::Folder;
@@ -162,6 +165,7 @@ impl<'a> Started<'a> {
                     return Ok(Next::End(ExitCode::SUCCESS));
                 }
                 Event::Key(Key::Undo) => self.undo(),
+                Event::Key(Key::RestartSlots) => self.restart_slots(),
                 Event::Key(Key::Restart) => {
                     if let Some(build) = self.newest() {
                         self.stop()?;
@@ -247,8 +251,29 @@ impl<'a> Started<'a> {
         }
     }
 
+    /// The program's components stop and start; what they keep is theirs to say.
+    fn restart_slots(&self) {
+        let control = self.session.as_ref().map(|session| session.control());
+        let (Ok(Some(socket)), None) = (control, self.ended) else {
+            return;
+        };
+        // It takes as long as they take.
+        let json = self.args.json();
+        std::thread::spawn(move || match control::restart_slots(&socket) {
+            Ok(text) => report::say(json, &text),
+            Err(error) => report::say(json, &error.to_string()),
+        });
+    }
+
     fn undo(&mut self) {
-        self.say("undo is not available");
+        let Some(session) = self.session.as_mut().ok().filter(|_| self.ended.is_none()) else {
+            return;
+        };
+        self.relink.cancel();
+        match session.undo() {
+            Ok(undone) => self.say(&undo::text(&undone)),
+            Err(why) => self.say(&why),
+        }
     }
 
     /// The newest code as an executable; none if it cannot be built, which was said.

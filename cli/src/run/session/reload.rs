@@ -2,11 +2,12 @@
 //! linked and loaded.
 
 use super::state::Session;
+use super::undo::{Before, Named};
 use crate::run::changes::{Changes, Difference, key};
 use crate::run::link;
 use crate::run::link::plan::{Piece, Sources};
 use crate::run::names::Place;
-use crate::run::object::Object;
+use crate::run::object::{Kind, Object};
 use crate::run::report::{self, Latency, Report, Versioned, milliseconds};
 use crate::run::units::{self, Objects, Unit};
 use cargo_midair::run::gate;
@@ -48,21 +49,22 @@ impl Session {
         if !report.refused.is_empty() {
             return Ok(report);
         }
+        let mut step = Before::nothing(self.running_overlay.clone());
         if !changes.is_empty() {
-            let renamed = self.call_by_new_names(&changes);
-            let applied = self.apply(&changes, &newest, latency, &mut report);
-            if let Err(why) = applied {
-                for (object, symbol) in renamed {
-                    self.names.forget(&object, symbol);
-                }
+            step.named = self.call_by_new_names(&changes);
+            if let Err(why) = self.apply(&changes, &newest, latency, &mut report, &mut step) {
+                self.forget(&step.named);
                 return Err(why);
             }
         }
         for (n, objects) in newest {
-            self.crates[n].units.running = objects;
+            let before = std::mem::replace(&mut self.crates[n].units.running, objects);
+            step.units.push((n, before));
         }
+        self.steps.add(step, self.settles);
         types.into_iter().for_each(|types| self.types.add(types));
         self.stale.clear();
+        self.running_overlay = self.overlay.clone();
         self.edited.clear();
         self.affected.clear();
         Ok(report)
@@ -134,14 +136,14 @@ impl Session {
     }
 
     /// What was renamed is found under its new name from now on.
-    fn call_by_new_names(&mut self, changes: &Changes) -> Vec<(Arc<Object>, usize)> {
+    fn call_by_new_names(&mut self, changes: &Changes) -> Vec<Named> {
         let functions = changes.functions.iter();
         let renamed = functions.filter(|one| one.was.is_some() && one.versioned.is_none());
         let mut done = Vec::new();
         for function in renamed {
             let place = Place::At(function.target);
             self.names.add(&function.object, function.symbol, place);
-            done.push((Arc::clone(&function.object), function.symbol));
+            done.push((Arc::clone(&function.object), function.symbol, place));
         }
         done
     }
@@ -152,6 +154,7 @@ impl Session {
         newest: &[(usize, Objects)],
         latency: &mut Latency,
         report: &mut Report,
+        step: &mut Before,
     ) -> Result<(), String> {
         let begun = Instant::now();
         let functions = || changes.functions.iter().filter(|one| one.is_linked());
@@ -255,9 +258,16 @@ impl Session {
         self.images += 1;
         self.lines.add(image.at..image.at + image.len, &path);
         self.reserve = image.reserve();
-        for (object, symbol, place) in new {
-            self.names.add(&object, symbol, place);
+        for (object, symbol, place) in &new {
+            self.names.add(object, *symbol, *place);
         }
+        // What is no code keeps its value, and is the same if it comes again.
+        let is_code = |(object, symbol, _): &(Arc<Object>, usize, _)| {
+            let section = object.symbols[*symbol].section;
+            section.is_some_and(|section| object.sections[section].kind == Kind::Text)
+        };
+        step.named.extend(new.into_iter().filter(is_code));
+        step.generation = Some(loaded.generation);
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What is known of the program that runs.
 
+use super::undo::Steps;
 use crate::args::Run;
 use crate::run::build::Build;
 use crate::run::crates::{self, Crate};
@@ -46,6 +47,10 @@ pub(super) struct Session {
     pub(super) say: Say,
     /// What was typed in place of functions in files.
     pub(super) overlay: Overlay,
+    /// The same for what runs.
+    pub(super) running_overlay: Overlay,
+    /// The way back.
+    pub(super) steps: Steps,
     pub(super) overlay_library: Option<PathBuf>,
 }
 
@@ -146,8 +151,18 @@ impl Session {
             reserve: 0,
             say: args.into(),
             overlay: Overlay::default(),
+            running_overlay: Overlay::default(),
+            steps: Steps::default(),
             overlay_library: None,
         })
+    }
+}
+
+impl Session {
+    /// The program's control socket.
+    pub(super) fn control(&self) -> Option<PathBuf> {
+        let path = &self.agent.hello.control;
+        (!path.is_empty()).then(|| path.into())
     }
 }
 
