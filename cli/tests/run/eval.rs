@@ -295,6 +295,39 @@ fn undo_takes_edits_and_definitions_back_and_reload_brings_the_edits_again() {
     assert_eq!(program.end(), 0);
 }
 
+/// Renamed functions keep their places, and so do those that have moved; what was put right
+/// in the background goes with the edit.
+#[test]
+fn undo_takes_new_names_back_and_what_was_put_right_in_the_background() {
+    let (mut program, mut client) = start();
+    let seen = |program: &mut Program| ["private", "literal"].map(|q| program.ask(q));
+    // A longer literal, so that the crate is built of a shadow first.
+    program.edit(CODE, "\"first\"", "\"first of all\"");
+    program.settled();
+    let rename = |program: &Program, from: &str, to: &str| {
+        let text = program.workspace.read(CODE);
+        let (from, to) = (format!("{from}("), format!("{to}("));
+        assert!(text.contains(&from));
+        program.workspace.write(CODE, &text.replace(&from, &to));
+        program.report()
+    };
+    rename(&program, "private", "secret");
+    rename(&program, "secret", "private");
+    program.edit(CODE, "    n + 1\n", "    n + 2\n");
+    assert_eq!(seen(&mut program), ["3", "first of all"]);
+    assert_eq!(client.command(&["undo"])["ok"], true);
+    assert_eq!(seen(&mut program), ["2", "first of all"]);
+    while client.command(&["undo"])["ok"] == true {}
+    assert_eq!(seen(&mut program), ["2", "first"]);
+    live(&program, &mut client, &["reload"]);
+    assert_eq!(seen(&mut program), ["3", "first of all"]);
+    program.edit(CODE, "    n + 2\n", "    n + 3\n");
+    assert_eq!(seen(&mut program), ["4", "first of all"]);
+    assert_eq!(client.command(&["undo"])["ok"], true);
+    assert_eq!(seen(&mut program), ["3", "first of all"]);
+    assert_eq!(program.end(), 0);
+}
+
 #[test]
 fn an_editor_gets_names_of_sources_and_the_same_as_data() {
     let (program, mut client) = start();
