@@ -13,6 +13,8 @@ mod client;
 mod counter;
 #[path = "run/eval.rs"]
 mod eval;
+#[path = "run/failures.rs"]
+mod failures;
 #[path = "run/greeting.rs"]
 mod greeting;
 #[path = "run/keeps.rs"]

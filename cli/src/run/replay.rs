@@ -7,6 +7,7 @@
 use super::capture::Capture;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -46,8 +47,12 @@ pub(crate) fn replay(
             }
         }
     }
+    let status = child.wait().map_err(|e| fail(&e))?;
+    if let Some(signal) = status.signal() {
+        return Err(format!("rustc was killed by signal {signal}"));
+    }
     Ok(Replayed {
-        is_built: child.wait().map_err(|e| fail(&e))?.success(),
+        is_built: status.success(),
         errors: errors.join("\n"),
         kept,
     })

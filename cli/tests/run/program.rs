@@ -13,6 +13,25 @@ use std::time::Duration;
 /// The first build takes longest, and with it that of the agent for another machine.
 const PATIENCE: Duration = Duration::from_secs(400);
 
+/// A program that nobody reloads any more.
+pub(crate) struct Orphan {
+    input: ChildStdin,
+    answers: Receiver<String>,
+}
+
+impl Orphan {
+    pub(crate) fn ask(&mut self, question: &str) -> String {
+        writeln!(self.input, "{question}").unwrap();
+        self.answers.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Closes its input and waits for its end.
+    pub(crate) fn end(self) {
+        drop(self.input);
+        while self.answers.recv_timeout(PATIENCE).is_ok() {}
+    }
+}
+
 pub(crate) struct Program {
     pub(crate) workspace: Workspace,
     child: Child,
@@ -96,8 +115,37 @@ impl Program {
         Self::spawn(workspace, &[], Some((name, value)))
     }
 
+    /// Starts it with a target folder that has a disk of its own, if the system lets us
+    /// mount one; else says so.
+    pub(crate) fn on_a_small_disk(workspace: Workspace) -> Option<Self> {
+        let mount = "mkdir -p target && mount -t tmpfs -o size=300m none target";
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c"]);
+        let root = workspace.root();
+        let status = Command::new("unshare")
+            .args(["-rm", "sh", "-c", mount])
+            .current_dir(root)
+            .status();
+        if !status.as_ref().is_ok_and(|status| status.success()) {
+            eprintln!("NOT TESTED: no disk can be mounted here ({status:?})");
+            return None;
+        }
+        command.arg(format!("{mount} && exec \"$0\" \"$@\""));
+        command.arg(cargo_bin!("cargo-midair"));
+        Some(Self::launch(command, workspace, &[], None))
+    }
+
     fn spawn(workspace: Workspace, args: &[&str], variable: Option<(&str, &str)>) -> Self {
-        let mut command = Command::new(cargo_bin!("cargo-midair"));
+        let command = Command::new(cargo_bin!("cargo-midair"));
+        Self::launch(command, workspace, args, variable)
+    }
+
+    fn launch(
+        mut command: Command,
+        workspace: Workspace,
+        args: &[&str],
+        variable: Option<(&str, &str)>,
+    ) -> Self {
         command
             .args(["midair", "run", "--message-format", "json"])
             .current_dir(workspace.root());
@@ -225,6 +273,19 @@ impl Program {
     /// Waits until the executable is linked anew.
     pub(crate) fn linked(&self) {
         self.wait_for(|line| line.get("linked").is_some());
+    }
+
+    /// Kills `cargo midair run` in a way that it cannot notice, and starts another one;
+    /// the program that is an orphan now comes first.
+    pub(crate) fn orphaned(mut self) -> (Orphan, Self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let next = Self::with(self.workspace, &[]);
+        let orphan = Orphan {
+            input: self.input,
+            answers: self.answers,
+        };
+        (orphan, next)
     }
 
     /// The number of `cargo midair run`.

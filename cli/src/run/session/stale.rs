@@ -17,6 +17,15 @@ pub(super) enum NotLive {
 }
 
 impl NotLive {
+    /// Whether the same sources may be built another time.
+    fn is_of_the_machine(&self) -> bool {
+        match self {
+            // As the standard library words what the system has refused.
+            Self::Broken(errors) => errors.contains("(os error "),
+            Self::Failed(_) => true,
+        }
+    }
+
     /// For somebody who does not see this program's stderr.
     pub(super) fn with_errors(&self) -> String {
         match self {
@@ -50,7 +59,9 @@ impl Session {
             let users = self.users_of(path);
             // A file that the last build has missed, perhaps.
             let may_be_missing = failed && path.extension().is_some_and(|end| end == "rs");
-            if (!users.is_empty() || may_be_missing) && self.watch.is_edited(path) {
+            let is_ours = !users.is_empty() || may_be_missing;
+            // Who saves a file as it was, after the disk was full, tries again.
+            if is_ours && (self.watch.is_edited(path) || self.again) {
                 self.stale.extend(users);
                 self.edited.insert(path.clone());
                 any = true;
@@ -70,6 +81,12 @@ impl Session {
     /// Builds what is stale and makes it live. What rustc has to say is shown, or only
     /// given back.
     pub(super) fn renew(&mut self, begun: Instant, is_shown: bool) -> Result<Report, NotLive> {
+        let report = self.built_and_reloaded(begun, is_shown);
+        self.again = report.as_ref().is_err_and(NotLive::is_of_the_machine);
+        report
+    }
+
+    fn built_and_reloaded(&mut self, begun: Instant, is_shown: bool) -> Result<Report, NotLive> {
         let watch = begun.elapsed();
         let replayed = Instant::now();
         let rebuilt = self.rebuild(is_shown)?;

@@ -43,6 +43,8 @@ pub(super) struct Session {
     pub(super) settling: Option<Vec<Option<Texts>>>,
     pub(super) images: usize,
     pub(super) reserve: u64,
+    /// The last edit may become live as it is.
+    pub(super) again: bool,
     /// How things are said.
     pub(super) say: Say,
     /// What was typed in place of functions in files.
@@ -149,6 +151,7 @@ impl Session {
             settling: None,
             images: 0,
             reserve: 0,
+            again: false,
             say: args.into(),
             overlay: Overlay::default(),
             running_overlay: Overlay::default(),
