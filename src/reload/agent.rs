@@ -15,7 +15,7 @@ use super::{pins, reserve};
 use crate::memory::layout::page_size;
 use crate::threads::quiet;
 use std::ffi::{CString, OsStr};
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -129,13 +129,15 @@ fn serve(mut socket: UnixStream, offset: i64, pins: i64, control: Result<String,
         area_len: range.len() as u64,
         page: page_size() as u64,
     };
-    let mut agent = Agent {
+    // Not dropped: patches that are would be taken off, but the program goes on as it
+    // is when the other half is gone.
+    let mut agent = ManuallyDrop::new(Agent {
         area,
         generations: Generations::new(pins),
         images: Images::default(),
         changed: Vec::new(),
         waits_for_pins: false,
-    };
+    });
     if protocol::send(&mut socket, &hello).is_err() {
         return;
     }
