@@ -288,6 +288,11 @@ impl Program {
         (orphan, next)
     }
 
+    /// The number of `cargo midair run`.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until it ends by itself.
     pub(crate) fn wait(mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap()
