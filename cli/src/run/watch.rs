@@ -22,7 +22,24 @@ const COARSE: Duration = Duration::from_millis(20);
 pub(crate) struct Watch {
     watcher: RecommendedWatcher,
     folders: BTreeSet<PathBuf>,
-    contents: HashMap<PathBuf, Option<u64>>,
+    contents: HashMap<PathBuf, Option<Content>>,
+}
+
+/// What a file was when it was looked at.
+#[derive(Clone, Copy)]
+struct Content {
+    hash: u64,
+    written: SystemTime,
+}
+
+/// What has become of a file since it was looked at before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Edited,
+    /// It was written as it was.
+    Saved,
+    /// Nothing, or it is away: perhaps it is being replaced.
+    Same,
 }
 
 /// Something has happened to files.
@@ -93,17 +110,27 @@ impl Watch {
         Ok(late)
     }
 
-    /// Whether a file has another content than when this was asked last.
-    pub(crate) fn is_edited(&mut self, path: &Path) -> bool {
-        let now = content(path);
-        // A file that is away for a moment is being replaced.
-        now.is_some() && self.contents.insert(path.to_owned(), now) != Some(now)
+    /// Whether a file has another content than when it was looked at last.
+    pub(crate) fn look(&mut self, path: &Path) -> Look {
+        let Some(now) = content(path) else {
+            return Look::Same;
+        };
+        match self.contents.insert(path.to_owned(), Some(now)).flatten() {
+            Some(before) if before.hash != now.hash => Look::Edited,
+            Some(before) if before.written != now.written => Look::Saved,
+            Some(_) => Look::Same,
+            None => Look::Edited,
+        }
     }
 }
 
-fn content(path: &Path) -> Option<u64> {
+fn content(path: &Path) -> Option<Content> {
+    let written = path.metadata().and_then(|file| file.modified()).ok()?;
     let bytes = std::fs::read(path).ok()?;
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
-    Some(hasher.finish())
+    Some(Content {
+        hash: hasher.finish(),
+        written,
+    })
 }

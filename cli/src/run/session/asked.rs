@@ -151,7 +151,7 @@ impl Session {
         write(&function.file, &text)
             .map_err(|e| format!("it is live, and cannot be written: {file}: {e}"))?;
         // Nobody is to take this for an edit.
-        self.watch.is_edited(&function.file);
+        self.watch.look(&function.file);
         self.overlay = rest;
         self.tell(&report, &format!("written to {file}"))
     }

@@ -2,6 +2,7 @@
 
 use super::state::Session;
 use crate::run::report::{self, Latency, Report, milliseconds};
+use crate::run::watch::Look;
 use crate::run::{agent_file, crates, replay, shadow};
 use std::fmt;
 use std::path::PathBuf;
@@ -17,15 +18,6 @@ pub(super) enum NotLive {
 }
 
 impl NotLive {
-    /// Whether the same sources may be built another time.
-    fn is_of_the_machine(&self) -> bool {
-        match self {
-            // As the standard library words what the system has refused.
-            Self::Broken(errors) => errors.contains("(os error "),
-            Self::Failed(_) => true,
-        }
-    }
-
     /// For somebody who does not see this program's stderr.
     pub(super) fn with_errors(&self) -> String {
         match self {
@@ -61,7 +53,12 @@ impl Session {
             let may_be_missing = failed && path.extension().is_some_and(|end| end == "rs");
             let is_ours = !users.is_empty() || may_be_missing;
             // Who saves a file as it was, after the disk was full, tries again.
-            if is_ours && (self.watch.is_edited(path) || self.again) {
+            let is_new = match self.watch.look(path) {
+                Look::Edited => true,
+                Look::Saved => self.again,
+                Look::Same => false,
+            };
+            if is_ours && is_new {
                 self.stale.extend(users);
                 self.edited.insert(path.clone());
                 any = true;
@@ -82,7 +79,7 @@ impl Session {
     /// given back.
     pub(super) fn renew(&mut self, begun: Instant, is_shown: bool) -> Result<Report, NotLive> {
         let report = self.built_and_reloaded(begun, is_shown);
-        self.again = report.as_ref().is_err_and(NotLive::is_of_the_machine);
+        self.again = report.is_err();
         report
     }
 

@@ -43,7 +43,7 @@ pub(super) struct Session {
     pub(super) settling: Option<Vec<Option<Texts>>>,
     pub(super) images: usize,
     pub(super) reserve: u64,
-    /// The last edit may become live as it is.
+    /// The last edit was not built; it may be, as it is.
     pub(super) again: bool,
     /// How things are said.
     pub(super) say: Say,
