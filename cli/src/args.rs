@@ -106,6 +106,9 @@ pub(crate) struct Run {
     /// The program's stdin is empty then.
     #[arg(long, short)]
     pub(crate) interactive: bool,
+    /// Also with a compiler that hot reload was not tested with.
+    #[arg(long)]
+    pub(crate) any_toolchain: bool,
     /// How midair's own messages look.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     message_format: MessageFormat,

@@ -9,6 +9,8 @@
 
 #[path = "run/client.rs"]
 mod client;
+#[path = "run/configured.rs"]
+mod configured;
 #[path = "run/counter.rs"]
 mod counter;
 #[path = "run/eval.rs"]

@@ -2,7 +2,7 @@
 //! libraries of all others, and whether that can be reloaded.
 
 use super::capture::{self, Capture};
-use super::crates;
+use super::{crates, inputs, toolchain};
 use crate::args::Run;
 use cargo_metadata::{Message, MetadataCommand};
 use std::io::BufReader;
@@ -25,6 +25,8 @@ pub(crate) struct Build {
     pub(crate) captures: Vec<Capture>,
     /// What missing code may be in.
     pub(crate) libraries: Vec<PathBuf>,
+    /// Files that cargo reads and rustc does not see.
+    pub(crate) inputs: Vec<PathBuf>,
 }
 
 /// Where midair's own files go.
@@ -71,9 +73,12 @@ pub(crate) fn build(args: &Run, folder: &Path) -> Result<Option<Build>, String> 
     for capture in &captures {
         check(capture)?;
     }
+    toolchain::check(&program.rustc, args.any_toolchain)?;
     let mut libraries = built.libraries;
     libraries.extend(of_toolchain(program)?);
+    let inputs = inputs::of(&built.packages, &all);
     Ok(Some(Build {
+        inputs,
         begun,
         linked: built.executable.clone(),
         executable: built.executable,
@@ -88,6 +93,8 @@ struct Built {
     libraries: Vec<PathBuf>,
     /// Names of packages that are edited here, each with its files.
     edited: Vec<(String, Vec<PathBuf>)>,
+    /// What cargo has told of packages that are edited here.
+    packages: Vec<inputs::Told>,
 }
 
 impl Built {
@@ -158,10 +165,12 @@ fn call(args: &Run, captured: &Path) -> Result<Option<Built>, String> {
     let mut executables = Vec::new();
     let mut libraries = Vec::new();
     let mut edited = Vec::new();
+    let mut packages = Vec::new();
     if let Some(output) = child.stdout.take() {
         for message in Message::parse_stream(BufReader::new(output)) {
-            let Message::CompilerArtifact(artifact) = message.map_err(|e| format!("cargo: {e}"))?
-            else {
+            let message = message.map_err(|e| format!("cargo: {e}"))?;
+            packages.extend(inputs::told(&message));
+            let Message::CompilerArtifact(artifact) = message else {
                 continue;
             };
             let files = artifact.filenames.iter();
@@ -185,6 +194,7 @@ fn call(args: &Run, captured: &Path) -> Result<Option<Built>, String> {
             executable: executable.as_std_path().to_owned(),
             libraries,
             edited,
+            packages,
         })),
         [] => Err("there is no program to run; name one with --bin or --example".to_owned()),
         several => {

@@ -8,7 +8,7 @@
 //! would take longer than rustc to find out what it already knows.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -172,6 +172,30 @@ impl Capture {
             .values("--extern")
             .filter_map(|text| text.split_once('='));
         files.map(|(_, path)| self.directory.join(path))
+    }
+
+    /// The names by which it calls the crates that it uses.
+    pub(crate) fn extern_names(&self) -> BTreeSet<String> {
+        let names = self.values("--extern").map(|text| {
+            let name = text.split_once('=').map_or(text, |(name, _)| name);
+            name.rsplit(':').next().unwrap_or(name).to_owned()
+        });
+        names.collect()
+    }
+
+    /// Its features.
+    pub(crate) fn features(&self) -> BTreeSet<String> {
+        let features = self.values("--cfg").filter_map(|cfg| {
+            let name = cfg.strip_prefix("feature=\"")?;
+            name.strip_suffix('"').map(str::to_owned)
+        });
+        features.collect()
+    }
+
+    /// Whether both are of one package, in whatever version.
+    pub(crate) fn is_of_package_of(&self, other: &Self) -> bool {
+        let package = |of: &Self| of.env.get("CARGO_MANIFEST_DIR").cloned();
+        package(self) == package(other)
     }
 
     /// The crate's first file.

@@ -2,7 +2,8 @@
 //! program, and its state is kept.
 //!
 //! - [`capture`]: how cargo has called rustc, so that it can be called again.
-//! - [`build`]: what cargo has built, and whether it can be reloaded.
+//! - [`build`]: what cargo has built, and whether it can be reloaded. [`inputs`]: what
+//!   cargo reads and rustc does not. [`toolchain`]: compilers that are known.
 //! - [`quiet`]: a command that nobody waits for.
 //! - [`process`]: the program, and the agent in it. [`runner`]: what starts programs
 //!   of another machine.
@@ -28,6 +29,7 @@ mod build;
 mod changes;
 mod crates;
 mod eval;
+mod inputs;
 mod lines;
 mod link;
 mod machine;
@@ -42,6 +44,7 @@ mod report;
 mod runner;
 mod session;
 mod shadow;
+mod toolchain;
 mod units;
 mod watch;
 

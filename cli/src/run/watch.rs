@@ -110,6 +110,16 @@ impl Watch {
         Ok(late)
     }
 
+    /// Whether a file is to be built: it is another one now, or it is the same that was
+    /// not built, `again`.
+    pub(crate) fn is_new(&mut self, path: &Path, again: bool) -> bool {
+        match self.look(path) {
+            Look::Edited => true,
+            Look::Saved => again,
+            Look::Same => false,
+        }
+    }
+
     /// Whether a file has another content than when it was looked at last.
     pub(crate) fn look(&mut self, path: &Path) -> Look {
         let Some(now) = content(path) else {

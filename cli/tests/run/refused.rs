@@ -146,3 +146,25 @@ fn a_wrapper_that_may_answer_from_a_cache() {
     assert!(message.contains("unset RUSTC_WRAPPER"), "{message}");
     assert_eq!(program.end(), 1);
 }
+
+/// A compiler that says it is another one.
+#[test]
+fn a_compiler_that_was_not_tested() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let workspace = Workspace::fresh();
+    let rustc = std::env::var("MIDAIR_RUN_RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let script = format!(
+        "#!/bin/sh\n\"{rustc}\" \"$@\" | sed 's/^release: 1[.][0-9]*/release: 1.42/; \
+         s/^rustc 1[.][0-9]*/rustc 1.42/'\n"
+    );
+    let path = workspace.root().join("rustc-1.42");
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let text = path.to_str().unwrap().to_owned();
+    let program = Program::with_variable(workspace, "RUSTC", &text);
+    let message = program.error();
+    for words in ["rustc 1.42", "not known to work", "--any-toolchain"] {
+        assert!(message.contains(words), "{message}");
+    }
+    assert_eq!(program.end(), 1);
+}

@@ -207,7 +207,7 @@ impl Session {
 
     /// Whether all that was built last is what the files say.
     pub(super) fn is_as_written(&self) -> bool {
-        self.overlay.is_empty()
+        self.overlay.is_empty() && !self.needs_cargo
     }
 
     /// The crates that have the file.

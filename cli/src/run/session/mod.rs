@@ -3,7 +3,8 @@
 //! - [`state`]: what is known of the program that runs.
 //! - [`events`]: what a session waits for. [`keys`]: what is typed.
 //!   [`asked`]: what the program's socket asks.
-//! - [`stale`]: crates that were edited are built anew.
+//! - [`stale`]: crates that were edited are built anew. [`configure`]: cargo has to be
+//!   asked.
 //! - [`reload`]: what was built is compared with what runs, and made live.
 //! - [`settle`]: what was built of shadows is built of files.
 //! - [`relink`]: the executable is linked anew meanwhile.
@@ -13,6 +14,7 @@
 
 mod afterwards;
 mod asked;
+mod configure;
 mod events;
 mod folder;
 mod keys;
@@ -32,6 +34,8 @@ use events::{Event, Events};
 use folder::Folder;
 use keys::{Key, Keys};
 use relink::Relink;
+use report::Report;
+use stale::NotLive;
 use state::Session;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
@@ -191,17 +195,47 @@ impl<'a> Started<'a> {
         let Ok(session) = &mut self.session else {
             return;
         };
-        if self.ended.is_some() || !session.touched(paths) {
+        if self.ended.is_some() {
+            return;
+        }
+        let is_configured_anew = session.is_configured_anew(paths);
+        if !session.touched(paths) && !is_configured_anew {
             return;
         }
         self.relink.cancel();
-        match session.renew(begun, true) {
+        let report = match session.needs_cargo {
+            true => self.configured(begun),
+            false => session.renew(begun, true),
+        };
+        match report {
             Ok(report) => {
                 report.print(self.args.into());
                 self.relink_soon();
             }
             Err(why) => self.say(&format!("{why}; the old code keeps running")),
         }
+    }
+
+    /// Asks cargo what the program is made of now.
+    fn configured(&mut self, begun: Instant) -> Result<Report, NotLive> {
+        let built = match build::build(self.args, &self.build.folder) {
+            Ok(Some(build)) => Ok(build),
+            // cargo has shown them.
+            Ok(None) => Err(NotLive::Broken(String::new())),
+            Err(why) => Err(NotLive::Failed(why)),
+        };
+        let Ok(session) = &mut self.session else {
+            return Err(NotLive::Failed("no program is served".to_owned()));
+        };
+        let report = built.and_then(|build| {
+            let report = session.configured(&build, begun)?;
+            if !session.needs_cargo {
+                self.build = build;
+            }
+            Ok(report)
+        });
+        session.again = report.is_err();
+        report
     }
 
     fn asked(&mut self, asked: Asked) {

@@ -2,7 +2,6 @@
 
 use super::state::Session;
 use crate::run::report::{self, Latency, Report, milliseconds};
-use crate::run::watch::Look;
 use crate::run::{agent_file, crates, replay, shadow};
 use std::fmt;
 use std::path::PathBuf;
@@ -53,12 +52,7 @@ impl Session {
             let may_be_missing = failed && path.extension().is_some_and(|end| end == "rs");
             let is_ours = !users.is_empty() || may_be_missing;
             // Who saves a file as it was, after the disk was full, tries again.
-            let is_new = match self.watch.look(path) {
-                Look::Edited => true,
-                Look::Saved => self.again,
-                Look::Same => false,
-            };
-            if is_ours && is_new {
+            if is_ours && self.watch.is_new(path, self.again) {
                 self.stale.extend(users);
                 self.edited.insert(path.clone());
                 any = true;

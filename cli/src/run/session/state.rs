@@ -54,6 +54,10 @@ pub(super) struct Session {
     /// The way back.
     pub(super) steps: Steps,
     pub(super) overlay_library: Option<PathBuf>,
+    /// Files of which cargo has to be asked.
+    pub(super) inputs: BTreeSet<PathBuf>,
+    /// Such a file was edited, and what runs is not of that.
+    pub(super) needs_cargo: bool,
 }
 
 impl Session {
@@ -94,6 +98,14 @@ impl Session {
                 texts: None,
             });
         }
+        // cargo itself writes its lock.
+        let (locks, inputs): (Vec<PathBuf>, Vec<PathBuf>) = build
+            .inputs
+            .iter()
+            .cloned()
+            .partition(|path| path.ends_with("Cargo.lock"));
+        watch.add(&locks)?;
+        late.extend(watch.add_of_build(&inputs, build.begun)?);
         if late.is_empty() {
             for one in &mut crates {
                 one.texts = shadow::read(&one.sources);
@@ -157,6 +169,8 @@ impl Session {
             running_overlay: Overlay::default(),
             steps: Steps::default(),
             overlay_library: None,
+            inputs: build.inputs.iter().cloned().collect(),
+            needs_cargo: false,
         })
     }
 }
