@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(
-    gcc g++ libc6-dev binutils gdb
+    gcc g++ libc6-dev binutils gdb netcat-openbsd
     zlib1g libsqlite3-0 libssl3 libpython3.11 libstdc++6
 )
 

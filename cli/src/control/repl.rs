@@ -33,8 +33,9 @@ impl Completer for Asks {
     ) -> rustyline::Result<(usize, Vec<String>)> {
         let before = &line[..at];
         let word = before
-            .rfind(char::is_whitespace)
-            .map_or(0, |space| space + 1);
+            .rsplit(char::is_whitespace)
+            .next()
+            .map_or(0, |word| at - word.len());
         let request = ["complete", before].map(str::to_owned);
         // A program that is gone is noticed by the next line; there is no way to say
         // so here.

@@ -16,8 +16,13 @@ const LIST: &str = "MIDAIR_OVERLAY";
 /// That library takes so many files.
 pub(crate) const MOST: usize = 64;
 
+/// More than that nobody reads; rustc may have thousands of times as much to say, since
+/// each error quotes its line.
+const ENOUGH: usize = 256 << 10;
+
 /// Calls rustc, which is `prepare`d; whether it had no errors, and the errors. What it
-/// has to say is shown as cargo shows it, if it `is_shown`.
+/// has to say is shown as cargo shows it, if it `is_shown`; if it is not, rustc is ended
+/// when it has said enough.
 pub(crate) fn replay(
     capture: &Capture,
     prepare: impl FnOnce(&mut Command) -> Result<(), String>,
@@ -34,22 +39,38 @@ pub(crate) fn replay(
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|e| fail(&e))?;
-    let mut errors = Vec::new();
-    let mut kept = Vec::new();
+    let (mut errors, mut kept) = (Vec::new(), Vec::new());
+    let (mut said, mut is_ended) = (0, false);
     if let Some(messages) = child.stderr.take() {
         for line in BufReader::new(messages).lines() {
             let line = line.map_err(|e| fail(&e))?;
-            errors.extend(error(&line));
+            said += line.len();
             if is_shown {
                 show(&line);
-            } else {
+            }
+            if said > ENOUGH && !errors.is_empty() {
+                if is_shown {
+                    continue;
+                }
+                child.kill().map_err(|e| fail(&e))?;
+                is_ended = true;
+                errors.push("rustc had more to say, and was ended".to_owned());
+                break;
+            }
+            errors.extend(error(&line));
+            if !is_shown {
                 kept.push(line);
             }
         }
     }
     let status = child.wait().map_err(|e| fail(&e))?;
-    if let Some(signal) = status.signal() {
+    if let Some(signal) = status.signal().filter(|_| !is_ended) {
         return Err(format!("rustc was killed by signal {signal}"));
+    }
+    if !status.success() && errors.is_empty() {
+        // It has crashed, and says so as text; behind the first line is its stack.
+        errors.extend(kept.iter().find(|line| !line.starts_with('{')).cloned());
+        errors.push(format!("rustc has ended without an error: {status}"));
     }
     Ok(Replayed {
         is_built: status.success(),

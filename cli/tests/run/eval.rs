@@ -327,6 +327,61 @@ fn undo_takes_new_symbols_back_and_what_was_put_right_in_the_background() {
     assert_eq!(program.end(), 0);
 }
 
+/// Neither the program nor `cargo midair run` dies of what is typed.
+#[test]
+fn nonsense_is_answered_and_edits_go_on() {
+    let (mut program, mut client) = start();
+    let deep = |open: &str, close: &str, times: usize| {
+        let (open, close) = (open.repeat(times), close.repeat(times));
+        format!("fn private(n: u32) -> u32 {{ {open}n{close} }}")
+    };
+    let all = [
+        deep("(", ")", 100_000),
+        deep("{", "}", 100_000),
+        deep("!", "", 500_000),
+        deep("&", "", 900_000),
+        deep("(", "", 1000),
+        deep("", ")", 1000),
+        format!("fn {}private() {{}}", "a::".repeat(100_000)),
+        format!("fn private({}) {{}}", "n: u32, ".repeat(50_000)),
+        format!(
+            "fn private(n: {}u32{}) {{}}",
+            "Vec<".repeat(20_000),
+            ">".repeat(20_000)
+        ),
+        "fn private(n: u32) -> u32 { \"".to_owned(),
+        "fn private(n: u32) -> u32 { n \0 }".to_owned(),
+        "fn private(n: u32) -> u32 { /* }".to_owned(),
+        "fn private(n: u32) -> u32 { n } } fn more() { {".to_owned(),
+        "\u{202e}fn private() {}".to_owned(),
+    ];
+    let sources = [CODE, WORDS].map(|file| program.workspace.read(file));
+    for typed in all {
+        let begin: String = typed.chars().take(60).collect();
+        let answer = client.command(&["eval", &typed]);
+        assert_eq!(answer["ok"], false, "{begin}: {answer:#}");
+        // rustc crashes of what is too deep.
+        let words = [
+            "this is not Rust",
+            "no function",
+            "rustc was killed",
+            "it does not",
+        ];
+        let why = answer["error"].as_str().unwrap();
+        assert!(words.iter().any(|w| why.starts_with(w)), "{begin}: {why}");
+        let is_told = !why.starts_with("it does not") || why.contains("\nerror");
+        assert!(is_told, "{begin}: {why}");
+        assert_eq!(program.ask("private"), "2", "{begin}");
+    }
+    assert_eq!(
+        [CODE, WORDS].map(|file| program.workspace.read(file)),
+        sources
+    );
+    program.edit(CODE, "    n + 1\n", "    n + 2\n");
+    assert_eq!(program.ask("private"), "3");
+    assert_eq!(program.end(), 0);
+}
+
 #[test]
 fn an_editor_gets_names_of_sources_and_the_same_as_data() {
     let (program, mut client) = start();

@@ -16,10 +16,9 @@ pub(super) fn complete(words: &Words) -> Result<Answer, String> {
         Some(only) if words.len() == 2 => only,
         _ => text,
     };
-    let (before, last) = match text.rfind(char::is_whitespace) {
-        Some(at) => text.split_at(at + 1),
-        None => ("", text),
-    };
+    // Some spaces are longer than a byte.
+    let last = text.rsplit(char::is_whitespace).next().unwrap_or(text);
+    let before = &text[..text.len() - last.len()];
     let mut found = match before.split_whitespace().next() {
         None => with_prefix(names(), last),
         Some(command) => {

@@ -2,13 +2,14 @@
 //!
 //! A bounded number of cases in each `cargo test`; as long as one wants by
 //! `cargo test --lib control::socket::fuzz -- --ignored --nocapture`: ten minutes, or
-//! `MIDAIR_FUZZ_SECONDS`.
+//! `MIDAIR_FUZZ_SECONDS`. The seed is printed; `MIDAIR_FUZZ_SEED` gives the same cases
+//! again.
 
 use super::json::Json;
 use super::session;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
-use std::time::{Duration, Instant};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 crate::var! { static NUMBER: i64 = 0 }
 crate::var! { static TEXT: String = "" }
@@ -72,6 +73,7 @@ fn word() -> impl Strategy<Value = String> {
         "0x0",
         "0xffffffffffffffff",
         "::",
+        "\u{2003}ü",
         "\"a b\"",
         "\"",
     ];
@@ -145,9 +147,23 @@ fn check(lines: &[Vec<u8>]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn run(cases: u32) {
+/// A number from a variable of the environment.
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+/// The seed that is asked for, or one that nobody has had.
+fn seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let seed = variable("MIDAIR_FUZZ_SEED").unwrap_or(now.as_nanos() as u64);
+    println!("MIDAIR_FUZZ_SEED={seed}");
+    seed
+}
+
+fn run(cases: u32, seed: u64) {
     let config = Config {
         cases,
+        rng_seed: RngSeed::Fixed(seed),
         // A failing case is printed; nothing is written into the sources.
         failure_persistence: None,
         ..Config::default()
@@ -161,18 +177,26 @@ fn run(cases: u32) {
 
 #[test]
 fn whatever_is_sent_is_answered_and_nothing_panics() {
-    run(64);
+    run(64, seed());
+}
+
+/// Found by the test below.
+#[test]
+fn a_space_of_several_bytes_is_a_space() {
+    let line = r#"{"line":"complete patch a\u2003b"}"#;
+    check(&[line.into(), "complete patch a\u{2003}fuzz::o".into()]).unwrap();
 }
 
 #[test]
 #[ignore = "runs as long as one wants"]
 fn whatever_is_sent_for_a_long_time_is_answered() {
-    let seconds = std::env::var("MIDAIR_FUZZ_SECONDS").map_or(600, |text| text.parse().unwrap());
+    let seconds = variable("MIDAIR_FUZZ_SECONDS").unwrap_or(600);
+    let first = seed();
     let until = Instant::now() + Duration::from_secs(seconds);
-    let mut cases = 0;
+    let mut runs: u32 = 0;
     while Instant::now() < until {
-        run(256);
-        cases += 256;
+        run(256, first.wrapping_add(runs.into()));
+        runs += 1;
     }
-    println!("{cases} cases in {seconds} s");
+    println!("{} cases in {seconds} s", u64::from(runs) * 256);
 }
