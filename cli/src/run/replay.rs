@@ -44,23 +44,23 @@ pub(crate) fn replay(
     if let Some(messages) = child.stderr.take() {
         for line in BufReader::new(messages).lines() {
             let line = line.map_err(|e| fail(&e))?;
-            said += line.len();
             if is_shown {
                 show(&line);
             }
-            if said > ENOUGH && !errors.is_empty() {
-                if is_shown {
-                    continue;
-                }
+            if let Some(error) = error(&line).filter(|_| said < ENOUGH) {
+                said += error.len();
+                errors.push(error);
+            }
+            if is_shown {
+                continue;
+            }
+            if said >= ENOUGH {
                 child.kill().map_err(|e| fail(&e))?;
                 is_ended = true;
                 errors.push("rustc had more to say, and was ended".to_owned());
                 break;
             }
-            errors.extend(error(&line));
-            if !is_shown {
-                kept.push(line);
-            }
+            kept.push(line);
         }
     }
     let status = child.wait().map_err(|e| fail(&e))?;
