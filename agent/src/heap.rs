@@ -7,7 +7,9 @@
 //!
 //! `dlmalloc` does the work; this gives it memory from the stretch, which grows and
 //! shrinks at its end. It is not meant to be fast for many threads: the agent has
-//! one.
+//! one. Where the program's address space is limited, the stretch takes an eighth of
+//! it; when it is full, or there is none, memory comes from elsewhere, where it is
+//! searched, so that some old code may stay.
 
 use dlmalloc::{Allocator, Dlmalloc};
 use std::alloc::{GlobalAlloc, Layout};
@@ -15,12 +17,14 @@ use std::cell::UnsafeCell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// The length of the stretch. Without memory behind it, it costs nothing.
+/// The length of the stretch at most. What is not used of it is address space only.
 const LEN: usize = 1 << 30;
 const PAGE: usize = 4096;
 
-/// Where the stretch begins, once there is one, and how much of it is in use.
+/// Where the stretch begins, once there is one, how long it is, and how much of it is
+/// in use.
 static START: AtomicUsize = AtomicUsize::new(0);
+static WHOLE: AtomicUsize = AtomicUsize::new(0);
 static USED: AtomicUsize = AtomicUsize::new(0);
 
 /// Memory for everything that this library allocates.
@@ -43,7 +47,7 @@ impl Heap {
     /// Where all that was ever allocated is.
     pub(crate) fn range(&self) -> Range<usize> {
         let start = START.load(Ordering::Acquire);
-        start..start + if start == 0 { 0 } else { LEN }
+        start..start + WHOLE.load(Ordering::Relaxed)
     }
 
     /// Takes the lock; nobody keeps it for long.
@@ -100,46 +104,87 @@ unsafe impl GlobalAlloc for Heap {
 struct Stretch;
 
 impl Stretch {
+    /// Where it begins; none if the kernel gives none.
     fn start() -> Option<usize> {
         let known = START.load(Ordering::Relaxed);
         if known != 0 {
             return Some(known);
         }
-        let rights = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        // SAFETY: fresh memory, wherever the kernel puts it.
-        let at = unsafe { libc::mmap(std::ptr::null_mut(), LEN, rights, flags, -1, 0) };
-        if at == libc::MAP_FAILED {
-            return None;
-        }
-        START.store(at as usize, Ordering::Release);
-        Some(at as usize)
+        let len = LEN.min(limit() / 8 / PAGE * PAGE);
+        let at = map(len, libc::PROT_NONE)?;
+        WHOLE.store(len, Ordering::Relaxed);
+        START.store(at, Ordering::Release);
+        Some(at)
     }
 
-    /// Gives what is behind `keep` bytes of the last piece back to the kernel.
-    fn shrink(at: *mut u8, len: usize, keep: usize) -> bool {
+    /// The next piece of it, if there is room.
+    fn grow(size: usize) -> Option<usize> {
+        let start = Self::start()?;
+        let used = USED.load(Ordering::Relaxed);
+        if size > WHOLE.load(Ordering::Relaxed) - used {
+            return None;
+        }
+        let at = start + used;
+        let rights = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: pages of the stretch that nobody uses yet.
+        if unsafe { libc::mprotect(at as *mut _, size, rights) } != 0 {
+            return None;
+        }
+        USED.store(used + size, Ordering::Relaxed);
+        Some(at)
+    }
+
+    fn holds(at: usize) -> bool {
+        let start = START.load(Ordering::Relaxed);
+        (start..start + WHOLE.load(Ordering::Relaxed)).contains(&at)
+    }
+
+    /// Gives what is behind `keep` bytes of a piece back to the kernel: of the last
+    /// piece, in the stretch.
+    fn shrink(at: usize, len: usize, keep: usize) -> bool {
+        let gone = (at + keep) as *mut libc::c_void;
+        if !Self::holds(at) {
+            // SAFETY: mapped by `alloc`, and dlmalloc does not use it.
+            return unsafe { libc::munmap(gone, len - keep) } == 0;
+        }
         let (start, used) = (START.load(Ordering::Relaxed), USED.load(Ordering::Relaxed));
-        if at as usize + len != start + used {
+        if at + len != start + used {
             return false;
         }
-        let gone = at.wrapping_add(keep);
         // SAFETY: pages of the stretch that dlmalloc does not use any more.
-        unsafe { libc::madvise(gone.cast(), len - keep, libc::MADV_DONTNEED) };
+        unsafe { libc::madvise(gone, len - keep, libc::MADV_DONTNEED) };
         USED.store(used - (len - keep), Ordering::Relaxed);
         true
     }
 }
 
+/// Fresh memory, wherever the kernel puts it.
+fn map(len: usize, rights: i32) -> Option<usize> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: replaces nothing.
+    let at = unsafe { libc::mmap(std::ptr::null_mut(), len, rights, flags, -1, 0) };
+    (at != libc::MAP_FAILED).then_some(at as usize)
+}
+
+/// How much address space the process may have.
+fn limit() -> usize {
+    let mut limit = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: there is room for the answer; without one there is no limit.
+    unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) };
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+}
+
 // SAFETY: each piece is given out once, and is mapped.
 unsafe impl Allocator for Stretch {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
-        let used = USED.load(Ordering::Relaxed);
-        let start = Self::start().filter(|_| size <= LEN - used);
-        let Some(start) = start else {
-            return (std::ptr::null_mut(), 0, 0);
-        };
-        USED.store(used + size, Ordering::Relaxed);
-        ((start + used) as *mut u8, size, 0)
+        let elsewhere = || map(size, libc::PROT_READ | libc::PROT_WRITE);
+        match Self::grow(size).or_else(elsewhere) {
+            Some(at) => (at as *mut u8, size, 0),
+            None => (std::ptr::null_mut(), 0, 0),
+        }
     }
 
     fn remap(&self, _: *mut u8, _: usize, _: usize, _: bool) -> *mut u8 {
@@ -147,11 +192,11 @@ unsafe impl Allocator for Stretch {
     }
 
     fn free_part(&self, at: *mut u8, len: usize, keep: usize) -> bool {
-        Self::shrink(at, len, keep)
+        Self::shrink(at as usize, len, keep)
     }
 
     fn free(&self, at: *mut u8, len: usize) -> bool {
-        Self::shrink(at, len, 0)
+        Self::shrink(at as usize, len, 0)
     }
 
     fn can_release_part(&self, _: u32) -> bool {

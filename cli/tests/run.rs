@@ -23,6 +23,8 @@ mod greeting;
 mod keeps;
 #[path = "run/keys.rs"]
 mod keys;
+#[path = "run/limits.rs"]
+mod limits;
 #[path = "run/live.rs"]
 mod live;
 #[path = "run/notes.rs"]

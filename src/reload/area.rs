@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
-/// How much is kept: images of some ten kilobytes for a long day.
+/// How much is kept at most: images of some ten kilobytes for a long day.
 #[cfg(target_arch = "x86_64")]
 const LEN: usize = 0x2000_0000;
 /// Less, for an `adrp` reaches 4 GB but a `bl` 128 MB only.
@@ -25,18 +25,23 @@ const REACH: usize = 0x0600_0000;
 /// The stretch, and how much of it was handed out.
 pub(super) struct Area {
     start: usize,
+    len: usize,
     used: usize,
     /// Pieces that were given back: where, and how long.
     free: BTreeMap<usize, usize>,
 }
 
 impl Area {
-    /// Takes a stretch below `executable`, where the heap does not grow to.
+    /// Takes a stretch below `executable`, where the heap does not grow to. Where
+    /// the process may have little address space, it is an eighth of that.
     pub(super) fn new(executable: usize) -> io::Result<Self> {
-        let below = executable.saturating_sub(LEN);
-        let start = map_near(below, LEN, REACH, libc::PROT_NONE)?;
+        let share = address_space() / 8 / page_size() * page_size();
+        let len = LEN.min(share);
+        let below = executable.saturating_sub(len);
+        let start = map_near(below, len, REACH, libc::PROT_NONE)?;
         Ok(Self {
             start,
+            len,
             used: 0,
             free: BTreeMap::new(),
         })
@@ -44,7 +49,7 @@ impl Area {
 
     /// All of it.
     pub(super) fn range(&self) -> Range<usize> {
-        self.start..self.start + LEN
+        self.start..self.start + self.len
     }
 
     /// `len` bytes of it, whole pages: where nothing has been yet, as long as
@@ -53,7 +58,7 @@ impl Area {
     pub(super) fn room(&mut self, len: usize) -> io::Result<usize> {
         let none = || io::Error::from_raw_os_error(libc::ENOMEM);
         let whole = len.checked_next_multiple_of(page_size()).ok_or_else(none)?;
-        if whole <= LEN - self.used {
+        if whole <= self.len - self.used {
             let at = self.start + self.used;
             self.used += whole;
             return Ok(at);
@@ -101,4 +106,15 @@ impl Area {
     pub(super) fn occupy(&self, at: usize, len: usize) -> io::Result<()> {
         map_at(at, len.next_multiple_of(page_size()), libc::PROT_NONE).map(drop)
     }
+}
+
+/// How much the process may have.
+fn address_space() -> usize {
+    let mut limit = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: there is room for the answer; without one there is no limit.
+    unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) };
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
 }

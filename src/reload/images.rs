@@ -165,8 +165,8 @@ impl Images {
             let _ = std::fs::remove_file(loaded.file);
         }
         let old = self.loaded.iter().filter_map(|loaded| match &loaded.why {
-            Why::Held(why) => Some((loaded.number, why.clone())),
-            _ => None,
+            Why::Held(why) | Why::Stays(why) => Some((loaded.number, why.clone())),
+            Why::Fresh | Why::Runs => None,
         });
         *OLD.lock().unwrap_or_else(PoisonError::into_inner) = old.collect();
         if !all_gone {

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
-/// So many are remembered, and all that somebody is pinned to.
+/// So many are remembered, and all that somebody is pinned to or whose code is held.
 const REMEMBERED: usize = 128;
 
 /// One version of the whole program.
@@ -76,7 +76,8 @@ impl std::error::Error for NoGenerations {}
 
 /// All generations, the newest last, and who is pinned to which.
 ///
-/// Of the oldest ones only those are listed that somebody is pinned to.
+/// Of the oldest ones only those are listed that somebody is pinned to, or whose code
+/// is in memory still.
 ///
 /// # Errors
 ///
@@ -130,7 +131,8 @@ pub(super) fn add(made: Made) {
     let mut place = 0;
     list.retain(|made| {
         place += 1;
-        place > old || pinned.contains(&(made.number + 1))
+        let is_held = || super::images::held(made.number).is_some();
+        place > old || pinned.contains(&(made.number + 1)) || is_held()
     });
     MADE.store(Arc::new(list));
 }

@@ -5,16 +5,18 @@
 use crate::program::{Program, redirected};
 use crate::socket::Client;
 use crate::workspace::Workspace;
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 const STEPS: &str = "src/steps.rs";
 
 /// How many edits; more in a long run.
 fn edits() -> u64 {
     let edits = std::env::var("MIDAIR_EDITS");
-    edits.map_or(8, |edits| edits.parse().unwrap())
+    edits.map_or(24, |edits| edits.parse().unwrap())
 }
 
 struct Servers {
@@ -160,49 +162,135 @@ fn old_requests_end_on_old_code_and_new_ones_begin_on_new_code() {
     assert_eq!(program.terminate(), 128 + 15);
 }
 
+/// What is in memory of old generations, as `generations` lists it.
+fn held(socket: &mut Client) -> Vec<(u64, String)> {
+    let answer = socket.command(&["generations"]);
+    let list = answer["data"].as_array().unwrap().iter();
+    let held = list.filter_map(|generation| {
+        let why = generation["held"].as_str()?.to_owned();
+        Some((generation["generation"].as_u64().unwrap(), why))
+    });
+    held.collect()
+}
+
+/// The images that are mapped, as the kernel lists them.
+fn mapped(process: u32) -> usize {
+    let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    let files = maps.lines().filter_map(|line| line.split_once('/'));
+    let images = files.filter(|(_, path)| path.contains("/edit-") && path.ends_with(".so"));
+    let images: BTreeSet<&str> = images.map(|(_, path)| path).collect();
+    images.len()
+}
+
+/// The process that `cargo midair run` has started.
+fn program_of(run: u32) -> u32 {
+    let children = std::fs::read_to_string(format!("/proc/{run}/task/{run}/children"));
+    let children = children.unwrap();
+    let all = children.split_whitespace().map(|id| id.parse().unwrap());
+    let is_program = |id: &u32| {
+        let file = std::fs::read_link(format!("/proc/{id}/exe"));
+        file.is_ok_and(|file| file.file_name().is_some_and(|name| name == "pinned"))
+    };
+    all.clone()
+        .find(is_program)
+        .unwrap_or_else(|| panic!("{children}"))
+}
+
+/// Tells clients to stop, also if an assertion has failed meanwhile.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Waits until nothing but the way back holds old code, ten seconds at most; what is
+/// held then. All that is mapped must be listed, or run.
+fn settled(socket: &mut Client, process: u32) -> Vec<(u64, String)> {
+    let begun = Instant::now();
+    loop {
+        let (before, images, after) = (held(socket), mapped(process), held(socket));
+        let is_over = begun.elapsed() > Duration::from_secs(10);
+        if before == after {
+            let others = after.iter().filter(|(_, why)| !why.contains("an undo"));
+            // One of them is what runs.
+            let are_listed = images <= after.len() + 1;
+            if is_over || (others.count() == 0 && are_listed) {
+                assert!(are_listed, "{images} images: {after:?}");
+                return after;
+            }
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{after:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 #[test]
 fn each_of_64_requests_at_a_time_sees_one_generation_while_edits_come() {
     let Servers {
-        program, addresses, ..
+        program,
+        addresses,
+        mut socket,
     } = start();
+    let process = program_of(program.id());
     let newest = AtomicU64::new(1);
-    let (done, answered, old) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-    std::thread::scope(|scope| {
-        for client in 0..64 {
-            let address = &addresses[client % 2];
-            let (newest, done, answered, old) = (&newest, &done, &answered, &old);
-            scope.spawn(move || {
-                while !done.load(Ordering::SeqCst) {
-                    let at_first = newest.load(Ordering::SeqCst);
-                    let body = get(address);
-                    let seen: Vec<u64> = body.split(' ').map(|n| n.parse().unwrap()).collect();
-                    assert!(seen.iter().all(|n| *n == seen[0]), "{body}");
-                    assert!(seen[0] >= at_first, "{body} after {at_first}");
-                    if seen[0] < newest.load(Ordering::SeqCst) {
-                        old.fetch_add(1, Ordering::SeqCst);
+    let (answered, old) = (AtomicU64::new(0), AtomicU64::new(0));
+    // Two times the same, to see what grows.
+    let mut left = Vec::new();
+    for half in 0..2 {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for client in 0..64 {
+                let address = &addresses[client % 2];
+                let (newest, done, answered, old) = (&newest, &done, &answered, &old);
+                scope.spawn(move || {
+                    while !done.load(Ordering::SeqCst) {
+                        let at_first = newest.load(Ordering::SeqCst);
+                        let body = get(address);
+                        let seen: Vec<u64> = body.split(' ').map(|n| n.parse().unwrap()).collect();
+                        assert!(seen.iter().all(|n| *n == seen[0]), "{body}");
+                        assert!(seen[0] >= at_first, "{body} after {at_first}");
+                        if seen[0] < newest.load(Ordering::SeqCst) {
+                            old.fetch_add(1, Ordering::SeqCst);
+                        }
+                        answered.fetch_add(1, Ordering::SeqCst);
                     }
-                    answered.fetch_add(1, Ordering::SeqCst);
-                }
-            });
-        }
-        for n in 1..=edits() {
-            let text = program.workspace.read(STEPS);
-            program.workspace.write(STEPS, &steps(n, n + 1, &text));
-            let report = program.report();
-            assert_eq!(
-                redirected(&report),
-                ["first", "second", "third"],
-                "{report}"
-            );
-            newest.store(n + 1, Ordering::SeqCst);
-        }
-        done.store(true, Ordering::SeqCst);
-    });
+                });
+            }
+            let stop = Stop(&done);
+            for _ in 0..edits() / 2 {
+                let n = newest.load(Ordering::SeqCst);
+                let text = program.workspace.read(STEPS);
+                program.workspace.write(STEPS, &steps(n, n + 1, &text));
+                let report = program.report();
+                assert_eq!(
+                    redirected(&report),
+                    ["first", "second", "third"],
+                    "{report}"
+                );
+                newest.store(n + 1, Ordering::SeqCst);
+            }
+            if half == 1 {
+                // Also while the load goes on.
+                let under_load = settled(&mut socket, process);
+                println!("under load: {under_load:#?}");
+            }
+            drop(stop);
+        });
+        let held = settled(&mut socket, process);
+        println!(
+            "after {} edits {} images are mapped; held: {held:#?}",
+            newest.load(Ordering::SeqCst) - 1,
+            mapped(process)
+        );
+        left.push(held.len());
+    }
     let (answered, old) = (answered.into_inner(), old.into_inner());
-    println!(
-        "{answered} requests, {} edits, {old} ended on old code",
-        edits()
-    );
+    let edits = newest.into_inner() - 1;
+    println!("{answered} requests, {edits} edits, {old} ended on old code");
     assert!(answered >= 64 && old > 0, "{answered} {old}");
+    // The way back is 16 reloads long.
+    assert!(left[1] <= 16, "{left:?}");
     assert_eq!(program.terminate(), 128 + 15);
 }

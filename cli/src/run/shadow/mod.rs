@@ -77,6 +77,13 @@ pub(crate) fn is_in_place(built: &Texts, now: &Texts) -> bool {
 
 /// The shadow for an edit, if it changes bodies, and nothing else.
 pub(crate) fn of(built: &Texts, now: &Texts) -> Option<Shadow> {
+    let shadow = find(built, now);
+    // Else every text that was ever read would be kept for its spans.
+    proc_macro2::extra::invalidate_current_thread_spans();
+    shadow
+}
+
+fn find(built: &Texts, now: &Texts) -> Option<Shadow> {
     if built.len() != now.len() {
         return None;
     }
