@@ -13,6 +13,10 @@ mod client;
 mod configured;
 #[path = "run/counter.rs"]
 mod counter;
+#[path = "run/day.rs"]
+mod day;
+#[path = "run/debugger.rs"]
+mod debugger;
 #[path = "run/eval.rs"]
 mod eval;
 #[path = "run/failures.rs"]

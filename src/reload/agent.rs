@@ -204,6 +204,10 @@ impl Agent {
                     )),
                 }
             }
+            Request::Threads(file) => {
+                let distance = image::thread_data(&file);
+                distance.map(Answer::Threads)
+            }
             Request::Load(load) => self.load(&load).map(Answer::Loaded),
             Request::Undo => self.undo().map(Answer::Undone),
             Request::Prepare(function) => {

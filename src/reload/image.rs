@@ -11,6 +11,7 @@
 //! that it is one that begins at zero and was loaded where it is.
 
 use super::area::Area;
+use super::protocol::THREADS_AT;
 use crate::memory::cache;
 use crate::memory::layout::page_size;
 use crate::memory::unwinder::{self, Told};
@@ -88,6 +89,26 @@ fn by_linker(path: &CStr, at: usize) -> Result<*mut c_void, String> {
         Some(base) => format!("the dynamic linker put it at {base:#x} instead of {at:#x}"),
         None => "the dynamic linker does not list it".to_owned(),
     })
+}
+
+/// Loads a library that has thread-local data, and nothing else, for good: how far from
+/// the thread pointer they are, in all threads. The dynamic linker gives them to threads
+/// that are there as to those that come, for a relocation says that the distance is fixed.
+pub(super) fn thread_data(file: &str) -> Result<i64, String> {
+    let no_room = |why: String| format!("no room for new thread-locals: {why}; start again");
+    let path = CString::new(file).map_err(|e| no_room(e.to_string()))?;
+    let flags = libc::RTLD_NOW | libc::RTLD_LOCAL | libc::RTLD_NODELETE;
+    // SAFETY: the library has no initialisers; whoever sent it vouches for it.
+    let handle = unsafe { libc::dlopen(path.as_ptr(), flags) };
+    if handle.is_null() {
+        // SAFETY: `dlopen` has failed, in this thread, so there is a message.
+        let why = unsafe { CStr::from_ptr(libc::dlerror()) };
+        return Err(no_room(why.to_string_lossy().into_owned()));
+    }
+    let base = base_of(&path).ok_or_else(|| no_room("it is not listed".to_owned()))?;
+    let at = (base + THREADS_AT as usize) as *const i64;
+    // SAFETY: in the library's data, which stay; the dynamic linker has written it.
+    Ok(unsafe { at.read() })
 }
 
 /// The beginning of the dynamic linker's entry of a library.

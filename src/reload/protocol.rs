@@ -15,7 +15,7 @@ pub use memory::{Active, Contents, Held, Images, Span};
 use std::io::{self, Read, Write};
 
 /// Changes whenever a message does.
-pub const VERSION: u64 = 6;
+pub const VERSION: u64 = 7;
 /// The environment variable that tells the agent its socket: the number of an
 /// inherited descriptor.
 pub const SOCKET: &str = "MIDAIR_AGENT_SOCKET";
@@ -24,6 +24,9 @@ pub const QUESTIONS: &str = "MIDAIR_AGENT_QUESTIONS";
 /// The environment variable that tells the agent which program it is for: the path
 /// of its file. Others, such as what starts it, leave the socket alone.
 pub const PROGRAM: &str = "MIDAIR_AGENT_PROGRAM";
+/// Where in the file of [`Request::Threads`] the dynamic linker writes how far its
+/// thread-local data are from the thread pointer.
+pub const THREADS_AT: u64 = 64 + 56 * 4;
 /// Longer messages are refused.
 const LONGEST: u64 = 1 << 28;
 
@@ -66,6 +69,9 @@ pub enum Request {
     Resolve(Vec<String>),
     /// Address space of this length, for an image.
     Room(u64),
+    /// Give all threads, and those that come, the thread-local data of this library:
+    /// thread-locals that do not begin as zero.
+    Threads(String),
     /// Load an image and lead functions to it.
     Load(Load),
     /// Read what is needed to patch this function, without patching it.
@@ -136,6 +142,8 @@ pub enum Answer {
     Addresses(Vec<u64>),
     /// To [`Request::Room`].
     Room(u64),
+    /// To [`Request::Threads`]: how far from the thread pointer they are.
+    Threads(i64),
     /// To [`Request::Load`].
     Loaded(Loaded),
     /// To [`Request::Prepare`].
@@ -467,6 +475,10 @@ impl Message for Request {
                 function.put(bytes);
             }
             Self::Undo => 5.put(bytes),
+            Self::Threads(file) => {
+                6.put(bytes);
+                file.put(bytes);
+            }
             Self::Active => 20.put(bytes),
             Self::Images(look) => {
                 21.put(bytes);
@@ -482,6 +494,7 @@ impl Message for Request {
             3 => Self::Load(Load::get(fields)?),
             4 => Self::Prepare(u64::get(fields)?),
             5 => Self::Undo,
+            6 => Self::Threads(String::get(fields)?),
             20 => Self::Active,
             21 => Self::Images(u64::get(fields)?),
             _ => return None,
@@ -513,6 +526,10 @@ impl Message for Answer {
                 6.put(bytes);
                 undone.put(bytes);
             }
+            Self::Threads(distance) => {
+                7.put(bytes);
+                distance.cast_unsigned().put(bytes);
+            }
             Self::Active(active) => {
                 20.put(bytes);
                 active.put(bytes);
@@ -532,6 +549,7 @@ impl Message for Answer {
             4 => Self::Prepared,
             5 => Self::Failed(String::get(fields)?),
             6 => Self::Undone(Undone::get(fields)?),
+            7 => Self::Threads(u64::get(fields)?.cast_signed()),
             20 => Self::Active(Vec::get(fields)?),
             21 => Self::Images(Images::get(fields)?),
             _ => return None,
@@ -623,6 +641,7 @@ mod tests {
         vec![
             Request::Resolve(vec!["malloc".to_owned(), String::new()]),
             Request::Room(4096),
+            Request::Threads("/tmp/threads".to_owned()),
             Request::Load(load),
             Request::Prepare(u64::MAX),
             Request::Undo,

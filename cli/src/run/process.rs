@@ -196,6 +196,14 @@ impl Agent {
         }
     }
 
+    /// Gives all threads the thread-local data of a library.
+    pub(crate) fn thread_data(&mut self, file: &str) -> Result<i64, String> {
+        match self.ask(&Request::Threads(file.to_owned()))? {
+            Answer::Threads(distance) => Ok(distance),
+            _ => Err(confused()),
+        }
+    }
+
     pub(crate) fn load(&mut self, load: Load) -> Result<Loaded, String> {
         match self.ask(&Request::Load(load))? {
             Answer::Loaded(loaded) => Ok(loaded),

@@ -89,7 +89,7 @@ fn kind(reason: &str) -> &'static str {
         ),
         ("static `", "a static has another type"),
         ("type `", "a type has another layout"),
-        ("thread-local", "a new thread-local does not begin as zero"),
+        ("thread-local", "no room for new thread-locals"),
     ];
     let found = kinds.iter().find(|(word, _)| reason.contains(word));
     found.map_or("something else", |(_, kind)| kind)

@@ -145,7 +145,11 @@ fn what_does_not_compile_is_not_restarted() {
 #[test]
 fn a_program_that_has_ended_is_restarted_on_demand() {
     let (mut program, first) = start();
-    kill_child_of(program.id());
+    let child = program.program_id().to_string();
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &child])
+        .status();
+    assert!(killed.unwrap().success());
     assert!(program.said("has ended").contains("r restarts it"));
     let edited = program
         .workspace
@@ -164,20 +168,4 @@ fn a_program_that_has_ended_is_restarted_on_demand() {
     );
     // A signal for it is one for the program.
     assert_eq!(program.terminate(), 128 + 15);
-}
-
-fn kill_child_of(parent: u32) {
-    let list = format!("/proc/{parent}/task/{parent}/children");
-    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).unwrap();
-    let children: String = threads
-        .map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap())
-        .collect();
-    let child = children
-        .split_whitespace()
-        .next()
-        .unwrap_or_else(|| panic!("{list}"));
-    let killed = std::process::Command::new("kill")
-        .args(["-9", child])
-        .status();
-    assert!(killed.unwrap().success());
 }

@@ -125,9 +125,8 @@ fn a_jump_table() {
 fn a_new_function_that_calls_what_the_program_never_used() {
     let new = "fn added() -> String {\n    newer(3)\n}\n\nfn newer(n: u64) -> String {\n    \
                let tree: std::collections::BTreeMap<u64, [u16; 7]> = (0..n).map(|n| (n, [n as u16; 7])).collect();\n    \
-               format!(\"{tree:?} {:e}\", 1234.5_f32)\n}\n";
-    let expected =
-        "{0: [0, 0, 0, 0, 0, 0, 0], 1: [1, 1, 1, 1, 1, 1, 1], 2: [2, 2, 2, 2, 2, 2, 2]} 1.2345e3";
+               format!(\"{tree:?} {:e} {}\", 1234.5_f32, words::framed('x'))\n}\n";
+    let expected = "{0: [0, 0, 0, 0, 0, 0, 0], 1: [1, 1, 1, 1, 1, 1, 1], 2: [2, 2, 2, 2, 2, 2, 2]} 1.2345e3 [x]";
     let old = "fn added() -> String {\n    String::new()\n}\n";
     becomes_live("added", "", (CODE, old, new), expected);
 }
@@ -208,6 +207,14 @@ fn a_function_that_is_held_as_a_pointer() {
     assert_eq!(program.ask("pointer"), "7");
     program.edit(CODE, "    7\n", "    8\n");
     assert_eq!(program.ask("pointer"), "8");
+    assert_eq!(program.ask("same pointer"), "true");
+    // New code that takes it.
+    let report = program.edit(
+        CODE,
+        "(self.pointer as usize == pointed",
+        "(pointed as fn() -> u32 == self.pointer && self.pointer as usize == pointed",
+    );
+    assert_eq!(redirected(&report), ["answer"]);
     assert_eq!(program.ask("same pointer"), "true");
     assert_eq!(program.end(), 0);
 }

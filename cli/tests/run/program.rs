@@ -182,9 +182,14 @@ impl Program {
         }
     }
 
+    /// Asks it, and does not wait for an answer.
+    pub(crate) fn send(&mut self, question: &str) {
+        writeln!(self.input, "{question}").unwrap();
+    }
+
     /// What the program answers.
     pub(crate) fn ask(&mut self, question: &str) -> String {
-        writeln!(self.input, "{question}").unwrap();
+        self.send(question);
         let answer = self.answers.recv_timeout(PATIENCE);
         answer.unwrap_or_else(|e| panic!("{question}: {e}; {:#?}", self.rest()))
     }
@@ -291,6 +296,16 @@ impl Program {
     /// The number of `cargo midair run`.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The number of the program that it has started.
+    pub(crate) fn program_id(&self) -> u32 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        let children: String = threads
+            .map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap())
+            .collect();
+        let mut children = children.split_whitespace();
+        children.next().expect("a program").parse().unwrap()
     }
 
     /// Waits until it ends by itself.

@@ -2,7 +2,7 @@
 //! written, each from a page of its own. Offsets in memory and in the file are
 //! the same.
 
-use super::plan::Plan;
+use super::plan::{Piece, Plan};
 use crate::run::object::Kind;
 use std::ops::Range;
 
@@ -27,7 +27,8 @@ pub(crate) struct Sizes {
 /// Offsets from the start of the image.
 pub(crate) struct Layout {
     pub(crate) page: u64,
-    /// Of each piece; of a thread-local one, from the start of the reserve.
+    /// Of each piece; of a thread-local one, from the start of the reserve, or of the
+    /// data that threads get if it has a first value.
     pub(crate) pieces: Vec<u64>,
     pub(crate) table: u64,
     pub(crate) frames_table: u64,
@@ -41,6 +42,8 @@ pub(crate) struct Layout {
     pub(crate) len: u64,
     /// How much of the reserve is used afterwards.
     pub(crate) reserve: u64,
+    /// How much there is of thread-locals with a first value.
+    pub(crate) thread_data: u64,
 }
 
 impl Layout {
@@ -57,15 +60,24 @@ impl Layout {
     pub(crate) fn new(plan: &Plan, sizes: Sizes, reserve: u64) -> Self {
         let page = sizes.page;
         let mut pieces = vec![0; plan.pieces.len()];
-        let mut place = |at: &mut u64, wanted: &[Kind]| {
+        let mut place_if = |at: &mut u64, wanted: &dyn Fn(&Piece) -> bool| {
             for (piece, place) in plan.pieces.iter().zip(&mut pieces) {
-                if wanted.contains(&piece.kind()) {
+                if wanted(piece) {
                     let section = &piece.object.sections[piece.section];
                     *at = at.next_multiple_of(section.align);
                     *place = *at;
                     *at += section.size.max(1);
                 }
             }
+        };
+        let (mut reserve, mut thread_data) = (reserve, 0);
+        let thread_kinds = [Kind::ThreadLocal, Kind::ThreadZeroed];
+        place_if(&mut reserve, &|piece| {
+            thread_kinds.contains(&piece.kind()) && !piece.has_first_value()
+        });
+        place_if(&mut thread_data, &Piece::has_first_value);
+        let mut place = |at: &mut u64, wanted: &[Kind]| {
+            place_if(at, &|piece| wanted.contains(&piece.kind()));
         };
         let mut at = HEAD.next_multiple_of(16);
         let table = at;
@@ -90,8 +102,6 @@ impl Layout {
         place(&mut at, &[Kind::Zeroed]);
         let data = data..at;
         let len = at.next_multiple_of(page);
-        let mut reserve = reserve;
-        place(&mut reserve, &[Kind::ThreadLocal, Kind::ThreadZeroed]);
         Self {
             page,
             pieces,
@@ -105,6 +115,7 @@ impl Layout {
             zeroed,
             len,
             reserve,
+            thread_data,
         }
     }
 }

@@ -9,6 +9,7 @@
 //! - [`layout`]: where they go.
 //! - [`apply`]: references are filled in.
 //! - [`frames`]: what unwinders need.
+//! - [`threads`]: thread-locals that do not begin as zero.
 //! - [`debug`]: what debuggers and backtraces need.
 //! - [`file`]: all of it as an ELF file.
 
@@ -18,6 +19,7 @@ mod file;
 mod frames;
 mod layout;
 pub(crate) mod plan;
+mod threads;
 
 use super::names::Place;
 use super::object::{Kind, Object};
@@ -28,6 +30,7 @@ use layout::{Layout, Sizes};
 use midair::reload::protocol::{Contents, Span};
 use plan::{Base, Piece, Plan, Sources};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A linked image, not loaded yet.
@@ -41,12 +44,14 @@ pub(crate) struct Image {
 }
 
 /// Links an image with these sections in it. `reserve` says how much of the
-/// program's reserve of thread-local memory is in use.
+/// program's reserve of thread-local memory is in use, and `threads` where a file of
+/// thread-local data is written if there are any.
 pub(crate) fn link(
     roots: &[Piece],
     sources: &mut Sources<'_>,
     agent: &mut Agent,
     reserve: u64,
+    threads: &Path,
 ) -> Result<Image, String> {
     let plan = Plan::new(roots, sources)?;
     let names = sources.names;
@@ -73,35 +78,41 @@ pub(crate) fn link(
         .iter()
         .map(|piece| matches!(piece.kind(), Kind::ThreadLocal | Kind::ThreadZeroed))
         .collect();
-    let place = |(offset, is_thread_local): (&u64, &bool)| {
-        if *is_thread_local {
-            offset.wrapping_add_signed(agent.hello.reserve)
-        } else {
-            at + offset
+    let place = |((offset, is_thread_local), piece): ((&u64, &bool), &Piece)| {
+        match is_thread_local {
+            // Put right below.
+            true if piece.has_first_value() => *offset,
+            true => offset.wrapping_add_signed(agent.hello.reserve),
+            false => at + offset,
         }
     };
-    let addresses: Vec<u64> = layout
-        .pieces
-        .iter()
-        .zip(&is_thread_local)
-        .map(place)
-        .collect();
+    let pieces = layout.pieces.iter().zip(&is_thread_local);
+    let addresses: Vec<u64> = pieces.zip(&plan.pieces).map(place).collect();
     let stubs = plan.stubs.iter().enumerate();
     let stubs: HashMap<usize, u64> = stubs
         .map(|(number, entry)| (*entry, at + layout.stubs + sizes.stub * number as u64))
         .collect();
-    let resolver = Resolver {
+    let mut resolver = Resolver {
         plan: &plan,
         start: at,
-        pieces: addresses.clone(),
+        pieces: addresses,
         is_thread_local,
         dynamic,
         table: at + layout.table,
         stubs,
     };
+    if layout.thread_data > 0 {
+        let bytes = threads::file(machine, &plan, &layout, &resolver)?;
+        let distance = threads::give(agent, threads, &bytes)?;
+        for (place, piece) in resolver.pieces.iter_mut().zip(&plan.pieces) {
+            if piece.has_first_value() {
+                *place = place.wrapping_add_signed(distance);
+            }
+        }
+    }
     let debug = debug::sections(&plan, &resolver, names);
     let bytes = file::write(machine, &plan, &layout, at, &resolver, frames, &debug)?;
-    drop(resolver);
+    let addresses = resolver.pieces;
     Ok(Image {
         bytes,
         at,
@@ -113,37 +124,15 @@ pub(crate) fn link(
 }
 
 fn check_reserve(plan: &Plan, layout: &Layout, agent: &Agent) -> Result<(), String> {
-    let kinds = || plan.pieces.iter().map(Piece::kind);
-    let has = |wanted| kinds().any(|kind| kind == wanted);
-    if (has(Kind::ThreadLocal) || has(Kind::ThreadZeroed))
-        && layout.reserve > agent.hello.reserve_len
-    {
+    let is_thread_local = |kind| matches!(kind, Kind::ThreadLocal | Kind::ThreadZeroed);
+    let mut kinds = plan.pieces.iter().map(Piece::kind);
+    if kinds.any(is_thread_local) && layout.reserve > agent.hello.reserve_len {
         return Err(format!(
             "there are {} bytes for new thread-locals and {} are needed; start again",
             agent.hello.reserve_len, layout.reserve
         ));
     }
-    // Threads that run have zeros there.
-    let first_value = plan.pieces.iter().find(|piece| {
-        piece.kind() == Kind::ThreadLocal
-            && piece
-                .object
-                .content(piece.section)
-                .iter()
-                .any(|byte| *byte != 0)
-    });
-    match first_value {
-        Some(piece) => Err(format!(
-            "the new thread-local {} does not begin as zero; start again",
-            super::report::path(
-                piece
-                    .object
-                    .section_name(piece.section)
-                    .trim_start_matches(".tdata.")
-            )
-        )),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn check_dynamic(plan: &Plan, addresses: &[u64]) -> Result<(), String> {

@@ -24,6 +24,17 @@ impl Piece {
     pub(crate) fn kind(&self) -> Kind {
         self.object.sections[self.section].kind
     }
+
+    /// Whether it is a thread-local that does not begin as zero.
+    pub(crate) fn has_first_value(&self) -> bool {
+        self.kind() == Kind::ThreadLocal
+            && (self.object.relocations(self.section).next().is_some()
+                || self
+                    .object
+                    .content(self.section)
+                    .iter()
+                    .any(|byte| *byte != 0))
+    }
 }
 
 /// What the symbol of a relocation stands for.

@@ -88,6 +88,15 @@ impl Machine {
         }
     }
 
+    /// The relocation by which the dynamic linker says how far a thread-local is from the
+    /// thread pointer.
+    pub(crate) fn thread_distance(self) -> RelocationType {
+        match self {
+            Self::X86_64 => elf::R_X86_64_TPOFF64,
+            Self::Aarch64 => elf::R_AARCH64_TLS_TPREL,
+        }
+    }
+
     pub(crate) fn need(self, kind: RelocationType) -> Need {
         match self {
             Self::X86_64 => x86_64::need(kind),

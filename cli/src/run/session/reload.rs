@@ -180,8 +180,10 @@ impl Session {
             objects: &objects,
             area: self.agent.hello.images(),
         };
-        let image = link::link(&roots, &mut sources, &mut self.agent, self.reserve)?;
         let path = self.folder.join(format!("edit-{}.so", self.images + 1));
+        let threads = path.with_extension("threads.so");
+        let agent = &mut self.agent;
+        let image = link::link(&roots, &mut sources, agent, self.reserve, &threads)?;
         std::fs::write(&path, &image.bytes).map_err(|e| format!("{}: {e}", path.display()))?;
         latency.link = milliseconds(begun.elapsed());
         let mut load = Load {
