@@ -106,6 +106,10 @@ pub(crate) struct Run {
     /// The program's stdin is empty then.
     #[arg(long, short)]
     pub(crate) interactive: bool,
+    /// If something of an edit is refused, apply what does not touch it, instead of
+    /// nothing.
+    #[arg(long)]
+    pub(crate) partial: bool,
     /// Also with a compiler that hot reload was not tested with.
     #[arg(long)]
     pub(crate) any_toolchain: bool,

@@ -33,6 +33,8 @@ mod limits;
 mod live;
 #[path = "run/notes.rs"]
 mod notes;
+#[path = "run/partial.rs"]
+mod partial;
 #[path = "run/pinned.rs"]
 mod pinned;
 #[path = "run/program.rs"]

@@ -53,6 +53,7 @@ impl Function {
 /// A constant that has another value and is as long as it was.
 pub(crate) struct Constant {
     pub(crate) name: String,
+    pub(crate) symbol: usize,
     pub(crate) piece: Piece,
     pub(crate) address: u64,
 }
@@ -87,7 +88,7 @@ impl Changes {
     /// Adds what is different between objects that were and objects that are.
     ///
     /// What was not in any of the old ones may have been in one that stays, or in
-    /// several: weak symbols are.
+    /// several: weak symbols are. What is `forced` counts as different.
     pub(crate) fn add(
         &mut self,
         crate_name: &str,
@@ -95,6 +96,7 @@ impl Changes {
         new: &[&Unit],
         running: &Objects,
         names: &Names,
+        forced: &dyn Fn(Key<'_>) -> bool,
     ) {
         let before = named(old);
         let pairs = renamed::pairs(&before, &named(new), old, running);
@@ -121,7 +123,8 @@ impl Changes {
                     |pair: &&Renamed<'_>| Arc::ptr_eq(pair.new.0, object) && pair.new.1 == symbol;
                 if let Some(pair) = pairs.renamed.iter().find(is_new) {
                     if let Some(place) = names.find(pair.old.0, pair.old.1) {
-                        self.compare(Some(pair.old), object, (symbol, section), place, names);
+                        let what = (symbol, section, forced(key(object, symbol)));
+                        self.compare(Some(pair.old), object, what, place, names);
                     }
                     continue;
                 }
@@ -140,7 +143,8 @@ impl Changes {
                         found.map(|symbol| (other, symbol))
                     })
                 });
-                self.compare(old, object, (symbol, section), place, names);
+                let what = (symbol, section, forced(wanted));
+                self.compare(old, object, what, place, names);
             }
         }
     }
@@ -149,15 +153,16 @@ impl Changes {
         &mut self,
         old: Option<(&Arc<Object>, usize)>,
         object: &Arc<Object>,
-        (symbol, section): (usize, usize),
+        (symbol, section, is_forced): (usize, usize, bool),
         place: Place,
         names: &Names,
     ) {
         let same = |lines| {
             old.and_then(|(old, symbol)| Some((old, named_section(old, symbol)?)))
                 .is_some_and(|(old, before)| {
-                    meaning(old, before, lines, &HashMap::new())
-                        == meaning(object, section, lines, &self.renamed)
+                    !is_forced
+                        && meaning(old, before, lines, &HashMap::new())
+                            == meaning(object, section, lines, &self.renamed)
                 })
         };
         let found = &object.symbols[symbol];
@@ -195,6 +200,7 @@ impl Changes {
             }
             (Kind::Constant, Place::At(address)) => self.constants.push(Constant {
                 name: name.to_owned(),
+                symbol,
                 piece: Piece {
                     object: Arc::clone(object),
                     section,
@@ -203,6 +209,19 @@ impl Changes {
             }),
             _ => self.kept.push(name.to_owned()),
         }
+    }
+
+    /// File and name of all that becomes live.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (String, String)> {
+        let functions = self.functions.iter().map(|one| (&one.object, one.symbol));
+        let constants = self
+            .constants
+            .iter()
+            .map(|one| (&one.piece.object, one.symbol));
+        functions.chain(constants).map(|(object, symbol)| {
+            let (file, name) = key(object, symbol);
+            (file.to_owned(), name.to_owned())
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -258,6 +277,7 @@ impl Changes {
                     }),
                     (Kind::Constant, Some(Place::At(address))) => self.constants.push(Constant {
                         name: object.symbol_name(symbol).to_owned(),
+                        symbol,
                         piece: Piece {
                             object: Arc::clone(object),
                             section,
@@ -273,7 +293,7 @@ impl Changes {
 }
 
 /// Whether a section refers to one of these names, itself or by what is private.
-fn refers(
+pub(crate) fn refers(
     object: &Object,
     section: usize,
     names: &HashSet<(String, String)>,

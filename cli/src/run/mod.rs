@@ -12,6 +12,8 @@
 //! - [`shadow`]: the sources as rustc reads them, so that nothing moves.
 //! - [`units`]: the objects that have changed.
 //! - [`changes`]: the functions in them that have. [`renamed`]: those with new symbols.
+//! - [`judge`]: what the gate says of an edit. [`partial`]: the part of a refused one that
+//!   can be applied alone.
 //! - [`object`]: one object. [`names`]: where everything is. [`pool`]: where what
 //!   is missing is found. [`link`]: the image of an edit. [`machine`]: what differs
 //!   between processors.
@@ -30,11 +32,13 @@ mod changes;
 mod crates;
 mod eval;
 mod inputs;
+mod judge;
 mod lines;
 mod link;
 mod machine;
 mod names;
 mod object;
+mod partial;
 mod pool;
 mod process;
 mod quiet;

@@ -37,8 +37,12 @@ pub(crate) struct Report {
     pub(crate) functions: Vec<(u64, String)>,
     /// Functions that are in no new code; who has them keeps them.
     pub(crate) removed: Vec<String>,
-    /// Why nothing was done.
+    /// Why nothing was done, or not all.
     pub(crate) refused: Vec<String>,
+    /// What can be was applied all the same (`--partial`).
+    pub(crate) is_partial: bool,
+    /// Functions that stay as they are for that.
+    pub(crate) left_out: Vec<String>,
     /// Bytes of memory that were added.
     pub(crate) bytes: u64,
     pub(crate) milliseconds: Latency,
@@ -155,6 +159,11 @@ pub(crate) fn event(json: bool, event: &str, text: &str) {
 }
 
 impl Report {
+    /// Nothing was applied.
+    pub(crate) fn is_refused(&self) -> bool {
+        !self.refused.is_empty() && !self.is_partial
+    }
+
     pub(crate) fn print(&self, say: Say) {
         if say.json {
             match serde_json::to_string(self) {
@@ -186,7 +195,7 @@ impl Report {
     fn text(&self, say: Say) -> String {
         let mut text = format!("{FAINT}midair{FAINT:#}: ");
         let time = &self.milliseconds;
-        if !self.refused.is_empty() {
+        if self.is_refused() {
             let _ = write!(text, "{BAD}nothing changed{BAD:#}:");
             for refused in &self.refused {
                 let _ = write!(text, "\n  {refused}");
@@ -241,6 +250,13 @@ impl Report {
                 text,
                 "\n  which threads are in old code is not known: {why}"
             );
+        }
+        for refused in &self.refused {
+            let _ = write!(text, "\n  {BAD}not all{BAD:#}: {refused}");
+        }
+        if !self.left_out.is_empty() {
+            let names = self.left_out.join(", ");
+            let _ = write!(text, "\n  the old code is kept of {names}");
         }
         for removed in &self.removed {
             let _ = write!(text, "\n  {removed} is removed; who has it keeps it");

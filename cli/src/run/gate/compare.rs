@@ -79,6 +79,8 @@ pub struct Outcome {
     /// All that does not fit to data that may live, each once. If there is any,
     /// nothing of the edit should be applied.
     pub refusals: Vec<Refusal>,
+    /// Statics that keep their type, but have a refused one somewhere in their values.
+    pub holders: Vec<String>,
 }
 
 /// A function in its unit.
@@ -150,11 +152,15 @@ pub fn compare(
         }
     }
     comparison.types(&units, &mut refuse);
-    statics::compare(&mut comparison, &mut refuse);
+    let holders = statics::compare(&mut comparison, &mut refuse);
     vtables::compare(&comparison, &mut refuse);
     // Maps have no order, and a message should.
     refusals.sort_by_cached_key(ToString::to_string);
-    Ok(Outcome { verdicts, refusals })
+    Ok(Outcome {
+        verdicts,
+        refusals,
+        holders: holders.into_iter().collect(),
+    })
 }
 
 /// The changed units, and what ran in their place.

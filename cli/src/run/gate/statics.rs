@@ -3,12 +3,18 @@
 //! Their symbols do not serve, for a legacy one changes with the type. What
 //! their types look like inside is compared with all other types.
 
-use super::compare::Comparison;
+use super::compare::{self, Comparison};
 use super::unit::{Static, Unit};
 use super::verdict::Refusal;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-pub(super) fn compare<'a>(comparison: &mut Comparison<'a>, refuse: &mut dyn FnMut(Refusal)) {
+/// Refuses statics of another type; answers with those whose values have a type in them
+/// that is refused.
+pub(super) fn compare<'a>(
+    comparison: &mut Comparison<'a>,
+    refuse: &mut dyn FnMut(Refusal),
+) -> BTreeSet<String> {
+    let mut holders = BTreeSet::new();
     let (old, new) = comparison.sides;
     let mut before: HashMap<Vec<u8>, Vec<(&'a Unit, &'a Static)>> = HashMap::new();
     for unit in &old.units {
@@ -18,7 +24,7 @@ pub(super) fn compare<'a>(comparison: &mut Comparison<'a>, refuse: &mut dyn FnMu
         }
     }
     if before.is_empty() {
-        return;
+        return holders;
     }
     let mut after: HashMap<Vec<u8>, Vec<(&'a Unit, &'a Static)>> = HashMap::new();
     for unit in &new.units {
@@ -40,7 +46,18 @@ pub(super) fn compare<'a>(comparison: &mut Comparison<'a>, refuse: &mut dyn FnMu
                 pairs.same_name(candidate.of, item.of)
             });
             match fits {
-                Some(index) => drop(before.swap_remove(index)),
+                Some(index) => {
+                    let (old_unit, candidate) = before.swap_remove(index);
+                    let pairs = comparison.pairs(old_unit, new_unit);
+                    if let (Some(a), Some(b)) = (candidate.of, item.of) {
+                        let node = pairs.node(a, b);
+                        let causes = pairs.causes(&[node]);
+                        let mut causes = causes.iter();
+                        if causes.any(|id| compare::refusal(pairs, *id).is_some()) {
+                            holders.insert(String::from_utf8_lossy(&path).into_owned());
+                        }
+                    }
+                }
                 None => replaced = replaced.or(Some((new_unit, item))),
             }
         }
@@ -53,4 +70,5 @@ pub(super) fn compare<'a>(comparison: &mut Comparison<'a>, refuse: &mut dyn FnMu
             });
         }
     }
+    holders
 }

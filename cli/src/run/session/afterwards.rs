@@ -7,7 +7,7 @@ use crate::run::report::{ActiveIn, Report};
 impl Session {
     /// Completes a report.
     pub(super) fn look_back(&mut self, report: &mut Report) {
-        if !report.refused.is_empty() {
+        if report.is_refused() {
             return;
         }
         // A program that ends just now answers nothing, and that is said anyway.

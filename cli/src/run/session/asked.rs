@@ -130,16 +130,16 @@ impl Session {
         self.overlay.put(&function, &definition, !is_written)?;
         let users = self.users_of(&function.file);
         self.stale.extend(users);
+        // What is typed is live or it is not.
+        let is_partial = std::mem::take(&mut self.is_partial);
         let report = self.renew(begun, false);
-        if !report
-            .as_ref()
-            .is_ok_and(|report| report.refused.is_empty())
-        {
+        self.is_partial = is_partial;
+        if report.as_ref().map_or(true, Report::is_refused) {
             // Crates that were built with it are still stale.
             self.overlay = before;
         }
         let report = report.map_err(|why| why.with_errors())?;
-        if !report.refused.is_empty() {
+        if report.is_refused() {
             return self.tell(&report, "");
         }
         let file = shown(&function.file);
@@ -174,7 +174,7 @@ impl Session {
     fn tell(&self, report: &Report, more: &str) -> Result<Told, String> {
         report.print(self.say);
         let mut text = report.words(self.say);
-        if !report.refused.is_empty() {
+        if report.is_refused() {
             return Err(text);
         }
         if !more.is_empty() {

@@ -4,13 +4,13 @@
 use super::state::Session;
 use super::undo::{Before, Named};
 use crate::run::changes::{Changes, Difference, key};
+use crate::run::judge::{self, Judged, Running};
 use crate::run::link;
 use crate::run::link::plan::{Piece, Sources};
 use crate::run::names::Place;
 use crate::run::object::{Kind, Object};
-use crate::run::report::{self, Latency, Report, Versioned, milliseconds};
-use crate::run::units::{self, Objects, Unit};
-use cargo_midair::run::gate;
+use crate::run::report::{self, Latency, Report, milliseconds};
+use crate::run::units::Objects;
 use midair::reload::protocol::{Bytes, Load, Swap};
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,31 +22,19 @@ impl Session {
         rebuilt: &[usize],
         latency: &mut Latency,
     ) -> Result<Report, String> {
-        let begun = Instant::now();
-        let mut newest: Vec<(usize, Objects)> = Vec::new();
-        let mut changes = Changes::default();
-        let mut types = Vec::new();
-        for n in rebuilt {
-            let units = &self.crates[*n].units;
-            let objects = units.newest()?;
-            let old = units::only_in(&units.running, &objects);
-            let new = units::only_in(&objects, &units.running);
-            let name = self.crates[*n].capture.crate_name().unwrap_or_default();
-            changes.add(name, &old, &new, &units.running, &self.names);
-            types.extend(new.iter().map(|unit| Arc::clone(&unit.types)));
-            newest.push((*n, objects));
-        }
-        latency.diff = milliseconds(begun.elapsed());
-        let begun = Instant::now();
-        self.ask_gate(&types, &newest, &mut changes)?;
-        latency.gate = milliseconds(begun.elapsed());
-        let mut report = Report {
-            refused: changes.refused.clone(),
-            removed: changes.removed.clone(),
-            kept: changes.kept.iter().map(|name| report::path(name)).collect(),
-            ..Report::default()
+        let running = Running {
+            crates: &self.crates,
+            names: &self.names,
+            types: &self.types,
+            partly: &self.partly,
         };
-        if !report.refused.is_empty() {
+        let Judged {
+            newest,
+            changes,
+            types,
+            mut report,
+        } = running.judge(rebuilt, self.is_partial, latency)?;
+        if report.is_refused() {
             return Ok(report);
         }
         let mut step = Before::nothing(self.running_overlay.clone());
@@ -57,6 +45,14 @@ impl Session {
                 return Err(why);
             }
         }
+        if !report.refused.is_empty() {
+            // What runs is still what it was, apart from this.
+            self.partly.extend(changes.keys());
+            self.steps.add(step, self.settles);
+            self.edited.clear();
+            return Ok(report);
+        }
+        self.partly.clear();
         for (n, objects) in newest {
             let before = std::mem::replace(&mut self.crates[n].units.running, objects);
             step.units.push((n, before));
@@ -68,71 +64,6 @@ impl Session {
         self.edited.clear();
         self.affected.clear();
         Ok(report)
-    }
-
-    /// Asks the gate which functions old callers may be led to. New code gets the
-    /// others, and so does what was there but refers to them.
-    fn ask_gate(
-        &self,
-        new: &[Arc<gate::Object>],
-        newest: &[(usize, Objects)],
-        changes: &mut Changes,
-    ) -> Result<(), String> {
-        let all = self.units(newest);
-        loop {
-            let mut new = new.to_vec();
-            for function in &changes.functions {
-                let is_its = |unit: &&&Unit| Arc::ptr_eq(&unit.object, &function.object);
-                if function.difference == Difference::Referred
-                    && let Some(unit) = all.iter().find(is_its)
-                    && !new.iter().any(|types| Arc::ptr_eq(types, &unit.types))
-                {
-                    new.push(Arc::clone(&unit.types));
-                }
-            }
-            let changed = changes.functions.iter().map(|function| {
-                let name = function.object.symbol_name(function.symbol);
-                gate::Changed {
-                    old: function.was.as_deref().unwrap_or(name),
-                    new: name,
-                    moved: function.difference != Difference::Code,
-                }
-            });
-            let changed: Vec<gate::Changed<'_>> = changed.collect();
-            let outcome = gate::compare(&self.types, &new, &changed).map_err(|e| e.to_string())?;
-            let refusals = outcome.refusals.iter().filter(|refusal| match refusal {
-                gate::Refusal::Static { name, .. } => !changes.replaced.contains(name),
-                _ => true,
-            });
-            let refusals: Vec<String> = refusals.map(ToString::to_string).collect();
-            if !refusals.is_empty() {
-                // It has better words for what was noticed without it.
-                changes.refused = refusals;
-                return Ok(());
-            }
-            for (function, verdict) in changes.functions.iter_mut().zip(outcome.verdicts) {
-                if let gate::Verdict::Versioned { reason } = verdict {
-                    // Of another path, it is not the one that was there.
-                    function.is_other =
-                        function.was.is_some() && matches!(reason, gate::Reason::Unknown { .. });
-                    function.versioned = Some(reason.to_string());
-                }
-            }
-            if !changes.relink(&all, &self.names) {
-                return Ok(());
-            }
-        }
-    }
-
-    /// All units: the newest of crates that were built, and those that run of others.
-    fn units<'a>(&'a self, newest: &'a [(usize, Objects)]) -> Vec<&'a Unit> {
-        let rebuilt = newest.iter().map(|(_, objects)| objects);
-        let others = self.crates.iter().enumerate();
-        let others = others.filter(|(n, _)| newest.iter().all(|(newer, _)| newer != n));
-        rebuilt
-            .chain(others.map(|(_, other)| &other.units.running))
-            .flat_map(|objects| objects.values())
-            .collect()
     }
 
     /// What was renamed is found under its new name from now on.
@@ -170,7 +101,7 @@ impl Session {
         if roots.is_empty() {
             return Ok(());
         }
-        let all = self.units(newest);
+        let all = judge::units(&self.crates, newest);
         let objects: Vec<Arc<Object>> = all.iter().map(|unit| Arc::clone(&unit.object)).collect();
         let newer = changes.newer();
         let mut sources = Sources {
@@ -203,12 +134,7 @@ impl Session {
             ..Load::default()
         };
         for function in functions().filter(|function| !function.is_other) {
-            let name = report::path(function.object.symbol_name(function.symbol));
-            if let Some(why) = &function.versioned {
-                report.versioned.push(Versioned {
-                    what: name,
-                    why: why.clone(),
-                });
+            if function.versioned.is_some() {
                 continue;
             }
             let symbol = &function.object.symbols[function.symbol];
@@ -218,17 +144,13 @@ impl Session {
                 target: function.target,
                 replacement: replacement + symbol.value,
             });
-            let names = if function.difference == Difference::Lines {
-                &mut report.moved
-            } else {
-                report.functions.push((function.target, name.clone()));
-                &mut report.redirected
-            };
-            names.push(name);
+            if function.difference != Difference::Lines {
+                let name = report::path(function.object.symbol_name(function.symbol));
+                report.functions.push((function.target, name));
+            }
         }
         for constant in &changes.constants {
             let linked = image.linked(&constant.piece);
-            report.overwritten.push(report::path(&constant.name));
             load.writes.push(Bytes {
                 address: constant.address,
                 bytes: linked

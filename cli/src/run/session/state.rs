@@ -14,7 +14,7 @@ use crate::run::shadow::{self, Texts};
 use crate::run::units::Units;
 use crate::run::watch::{self, Touched, Watch};
 use cargo_midair::run::gate;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,6 +58,10 @@ pub(super) struct Session {
     pub(super) inputs: BTreeSet<PathBuf>,
     /// Such a file was edited, and what runs is not of that.
     pub(super) needs_cargo: bool,
+    /// Of refused edits, what can be applied alone is (`--partial`).
+    pub(super) is_partial: bool,
+    /// What was applied of such edits: it runs newer than its crate.
+    pub(super) partly: HashSet<(String, String)>,
 }
 
 impl Session {
@@ -171,6 +175,8 @@ impl Session {
             overlay_library: None,
             inputs: build.inputs.iter().cloned().collect(),
             needs_cargo: false,
+            is_partial: args.partial,
+            partly: HashSet::new(),
         })
     }
 }
