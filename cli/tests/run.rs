@@ -45,6 +45,8 @@ mod refused;
 mod relink;
 #[path = "run/server.rs"]
 mod server;
+#[path = "run/shadow.rs"]
+mod shadow;
 #[path = "run/soak.rs"]
 mod soak;
 #[path = "run/socket.rs"]

@@ -5,6 +5,10 @@
 //! was built from.
 
 use crate::args::Run;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::IntoRawFd as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -34,9 +38,22 @@ pub(crate) fn find(
     }
 }
 
-/// The library for rustc.
+/// The library for rustc, as it is preloaded.
 pub(crate) fn overlay_in_folder(folder: &Path) -> Result<PathBuf, String> {
-    write(&folder.join("libmidair_overlay.so"), OVERLAY)
+    let library = write(&folder.join("libmidair_overlay.so"), OVERLAY)?;
+    preloaded(&library).map(PathBuf::from)
+}
+
+/// What `LD_PRELOAD` is set to for a library. Spaces and colons would end the name there: such
+/// a file is kept open, and has a name by that for as long as this program runs.
+pub(crate) fn preloaded(library: &Path) -> Result<OsString, String> {
+    let name = library.as_os_str();
+    if !name.as_bytes().iter().any(|byte| b" :".contains(byte)) {
+        return Ok(name.to_owned());
+    }
+    let file = File::open(library).map_err(|e| format!("{}: {e}", library.display()))?;
+    let own = std::process::id();
+    Ok(format!("/proc/{own}/fd/{}", file.into_raw_fd()).into())
 }
 
 fn write(path: &Path, library: &[u8]) -> Result<PathBuf, String> {

@@ -3,10 +3,11 @@
 //! For `cargo midair run`'s builds this program stands before rustc, as
 //! `RUSTC_WORKSPACE_WRAPPER` for the members of the workspace (which gives them
 //! other file names than cargo's own builds have) and as `RUSTC_WRAPPER` for path
-//! dependencies that are no members. It writes down arguments, environment and
-//! directory, and becomes rustc. Later the same call is made again, for cargo
+//! dependencies that are no members. It adds what [shadows](super::shadow) need, writes
+//! down arguments, environment and directory, and becomes rustc. Later the same call is made again, for cargo
 //! would take longer than rustc to find out what it already knows.
 
+use super::shadow::called;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -47,12 +48,17 @@ pub(crate) fn stand_in() -> Option<ExitCode> {
     if is_member {
         rustc = args.next()?;
     }
-    let args: Vec<OsString> = args.collect();
+    let mut args: Vec<OsString> = args.collect();
     let is_edited = is_member
         || args.iter().any(|arg| {
             arg.to_str()
                 .is_some_and(|arg| arg.starts_with("incremental="))
         });
+    if is_edited {
+        let texts: Option<Vec<String>> = args.iter().map(|a| Some(a.to_str()?.into())).collect();
+        let added = texts.map(|texts| called::arguments(Path::new(&rustc), &texts));
+        args.extend(added.unwrap_or_default().into_iter().map(OsString::from));
+    }
     if is_edited && let Err(why) = write_down(&folder, &rustc, &args) {
         // Without it the program is built all the same, and `run` misses it.
         eprintln!("midair: rustc's arguments are not written down: {why}");

@@ -3,6 +3,7 @@
 
 use super::capture::Capture;
 use super::shadow::Texts;
+use super::shadow::called::Called;
 use super::units::Units;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -18,11 +19,21 @@ pub(crate) struct Crate {
     pub(crate) users: Vec<usize>,
     /// The metadata that these were built with, as a hash.
     pub(crate) known: Option<u64>,
+    /// How rustc calls them, if a shadow can be read by such names.
+    pub(crate) called: Option<Called>,
+    /// While it is built, its sources are read by others than rustc's parser.
+    pub(crate) is_looked_at: bool,
     /// What its sources were when it was last built of nothing else, if that is known.
     pub(crate) texts: Option<Texts>,
 }
 
 impl Crate {
+    /// Its sources are these.
+    pub(crate) fn has_read(&mut self, read: Vec<(String, PathBuf)>) {
+        self.called = Called::of(&self.capture.args, &read);
+        self.sources = read.into_iter().map(|(_, path)| path).collect();
+    }
+
     /// What other crates read of it.
     pub(crate) fn metadata(&self) -> PathBuf {
         let stem = self.capture.stem();
@@ -71,8 +82,9 @@ fn visit(capture: &Capture, by_file: &HashMap<PathBuf, &Capture>, done: &mut Vec
     done.push(capture.clone());
 }
 
-/// The files that a build has read, from rustc's list for `make`.
-pub(crate) fn sources(capture: &Capture) -> Vec<PathBuf> {
+/// The files that a build has read, from rustc's list for `make`: how rustc calls them,
+/// and where they are.
+pub(crate) fn read(capture: &Capture) -> Vec<(String, PathBuf)> {
     let list = capture.out_folder().join(format!("{}.d", capture.stem()));
     let text = std::fs::read_to_string(list).unwrap_or_default();
     let rule = text.lines().find_map(|line| line.split_once(": "));
@@ -91,8 +103,10 @@ pub(crate) fn sources(capture: &Capture) -> Vec<PathBuf> {
     }
     sources.push(name);
     sources.retain(|name| !name.is_empty());
-    let absolute = sources.into_iter().map(|name| capture.directory.join(name));
-    absolute
-        .map(|path| path.canonicalize().unwrap_or(path))
-        .collect()
+    let place = |name: &String| {
+        let path = capture.directory.join(name);
+        path.canonicalize().unwrap_or(path)
+    };
+    let named = sources.into_iter().map(|name| (place(&name), name));
+    named.map(|(path, name)| (name, path)).collect()
 }

@@ -77,7 +77,7 @@ pub(crate) fn of(told: &[Told], calls: &[Capture]) -> Vec<PathBuf> {
                 let calls = calls
                     .iter()
                     .filter(|call| call.root().as_ref() == Some(root));
-                files.extend(calls.flat_map(crates::sources));
+                files.extend(calls.flat_map(crates::read).map(|(_, path)| path));
                 files.insert(root.clone());
             }
             Told::Output(package, output) => {

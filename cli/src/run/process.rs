@@ -1,5 +1,6 @@
 //! The program, and the agent in it.
 
+use super::agent_file;
 use super::capture::Capture;
 use super::runner::Runner;
 use crate::args::Run;
@@ -43,7 +44,7 @@ pub(crate) fn start(
 ) -> Result<Started, String> {
     let (own, its) = inherited_pair()?;
     let (questions, its_questions) = inherited_pair()?;
-    let mut preload = agent.as_os_str().to_owned();
+    let mut preload = agent_file::preloaded(agent)?;
     if let Some(before) = std::env::var_os("LD_PRELOAD").filter(|before| !before.is_empty()) {
         preload.push(":");
         preload.push(before);

@@ -1,6 +1,7 @@
-//! A command that nobody waits for: at low priority, silent, and ended at once when
-//! its files are needed.
+//! A command that nobody waits for: at low priority, silent but for what is kept of it,
+//! and ended at once when its files are needed.
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -24,9 +25,17 @@ enum Stage {
 }
 
 impl Quiet {
-    /// Runs a command in a process group of its own.
-    pub(crate) fn run(&self, command: &mut Command) -> std::io::Result<ExitStatus> {
-        let mut child = self.spawn(command)?;
+    /// Runs a command in a process group of its own; what it has to say is added to
+    /// `heard`.
+    pub(crate) fn run(
+        &self,
+        command: &mut Command,
+        heard: Option<&mut Vec<String>>,
+    ) -> std::io::Result<ExitStatus> {
+        let mut child = self.spawn(command, heard.is_some())?;
+        if let (Some(heard), Some(said)) = (heard, child.stderr.take()) {
+            heard.extend(BufReader::new(said).lines().map_while(Result::ok));
+        }
         let status = child.wait();
         let mut stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*stage, Stage::AtWork(_)) {
@@ -35,12 +44,17 @@ impl Quiet {
         status
     }
 
-    fn spawn(&self, command: &mut Command) -> std::io::Result<Child> {
+    fn spawn(&self, command: &mut Command, is_heard: bool) -> std::io::Result<Child> {
         let mut stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*stage, Stage::Cancelled) {
             return Err(std::io::ErrorKind::Interrupted.into());
         }
-        let child = command.stderr(Stdio::null()).process_group(0).spawn()?;
+        let stderr = if is_heard {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
+        let child = command.stderr(stderr).process_group(0).spawn()?;
         // SAFETY: sets a priority, which those that it starts inherit.
         unsafe { libc::setpriority(libc::PRIO_PROCESS, child.id(), NICE) };
         *stage = Stage::AtWork(child.id() as i32);

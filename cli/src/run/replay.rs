@@ -10,6 +10,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// As the library that is preloaded into rustc knows it.
 const LIST: &str = "MIDAIR_OVERLAY";
@@ -38,6 +39,7 @@ pub(crate) fn replay(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
+    let begun = Instant::now();
     let mut child = command.spawn().map_err(|e| fail(&e))?;
     let (mut errors, mut kept) = (Vec::new(), Vec::new());
     let (mut said, mut is_ended) = (0, false);
@@ -74,6 +76,7 @@ pub(crate) fn replay(
     }
     Ok(Replayed {
         is_built: status.success(),
+        took: begun.elapsed(),
         errors: errors.join("\n"),
         kept,
     })
@@ -82,6 +85,8 @@ pub(crate) fn replay(
 /// What has come of it.
 pub(crate) struct Replayed {
     pub(crate) is_built: bool,
+    /// From its start to its end.
+    pub(crate) took: Duration,
     /// As rustc words them, without colours.
     pub(crate) errors: String,
     /// What was not shown.
@@ -89,24 +94,26 @@ pub(crate) struct Replayed {
 }
 
 /// Lets a call of rustc read other files: those in the `list`, each in place of the one
-/// before it, by the `library`.
+/// before it, by the `library`. If anybody but rustc's parser reads one of them, who gets
+/// the file, `mark` is made.
 pub(crate) fn read_instead(
     command: &mut Command,
     library: &Path,
+    mark: &Path,
     list: &[(OsString, PathBuf)],
 ) -> Result<(), String> {
     let mut lines = OsString::new();
-    for path in list
+    let pairs = list
         .iter()
-        .flat_map(|(file, instead)| [file.as_os_str(), instead.as_os_str()])
-    {
+        .flat_map(|(file, instead)| [file.as_os_str(), instead.as_os_str()]);
+    for path in std::iter::once(mark.as_os_str()).chain(pairs) {
         if path.as_encoded_bytes().contains(&b'\n') {
             return Err(format!("{path:?} has a line break in its name"));
         }
         lines.push(path);
         lines.push("\n");
     }
-    if !lines.is_empty() {
+    if !list.is_empty() {
         let mut preload = library.as_os_str().to_owned();
         let mut variables = command.get_envs();
         let before = variables.find_map(|(name, value)| value.filter(|_| name == "LD_PRELOAD"));

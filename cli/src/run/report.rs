@@ -106,6 +106,9 @@ impl From<midair::reload::protocol::Images> for Images {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Latency {
     pub(crate) watch: f64,
+    /// To read what was edited, and to make a shadow of it.
+    pub(crate) sources: f64,
+    /// rustc itself, from its start to its end.
     pub(crate) rustc: f64,
     pub(crate) diff: f64,
     pub(crate) gate: f64,

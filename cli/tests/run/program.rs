@@ -107,12 +107,17 @@ impl Program {
 
     /// Starts it, whatever comes of it.
     pub(crate) fn with(workspace: Workspace, args: &[&str]) -> Self {
-        Self::spawn(workspace, args, None)
+        Self::spawn(workspace, args, &[])
     }
 
     /// The same with a variable in the environment.
     pub(crate) fn with_variable(workspace: Workspace, name: &str, value: &str) -> Self {
-        Self::spawn(workspace, &[], Some((name, value)))
+        Self::with_variables(workspace, &[(name, value)])
+    }
+
+    /// The same with several.
+    pub(crate) fn with_variables(workspace: Workspace, variables: &[(&str, &str)]) -> Self {
+        Self::spawn(workspace, &[], variables)
     }
 
     /// Starts it with a target folder that has a disk of its own, if the system lets us
@@ -132,19 +137,19 @@ impl Program {
         }
         command.arg(format!("{mount} && exec \"$0\" \"$@\""));
         command.arg(cargo_bin!("cargo-midair"));
-        Some(Self::launch(command, workspace, &[], None))
+        Some(Self::launch(command, workspace, &[], &[]))
     }
 
-    fn spawn(workspace: Workspace, args: &[&str], variable: Option<(&str, &str)>) -> Self {
+    fn spawn(workspace: Workspace, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let command = Command::new(cargo_bin!("cargo-midair"));
-        Self::launch(command, workspace, args, variable)
+        Self::launch(command, workspace, args, variables)
     }
 
     fn launch(
         mut command: Command,
         workspace: Workspace,
         args: &[&str],
-        variable: Option<(&str, &str)>,
+        variables: &[(&str, &str)],
     ) -> Self {
         command
             .args(["midair", "run", "--message-format", "json"])
@@ -167,7 +172,7 @@ impl Program {
             .env_remove("RUSTFLAGS")
             .env_remove("RUSTC_WRAPPER")
             .env("NO_COLOR", "1");
-        command.envs(variable);
+        command.envs(variables.iter().copied());
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -228,7 +233,8 @@ impl Program {
         message["message"].as_str().unwrap().to_owned()
     }
 
-    fn wait_for(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+    /// The next line of midair's that is wanted.
+    pub(crate) fn wait_for(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
         loop {
             match self.said.recv_timeout(PATIENCE) {
@@ -273,6 +279,12 @@ impl Program {
     pub(crate) fn said(&self, words: &str) -> String {
         let has = |line: &Value| line["message"].as_str().is_some_and(|m| m.contains(words));
         self.wait_for(has)["message"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits for a line on stderr with these words, which is no message of midair's.
+    #[allow(dead_code, reason = "not for tests/replay.rs")]
+    pub(crate) fn shown(&self, words: &str) {
+        while !self.said.recv_timeout(PATIENCE).unwrap().contains(words) {}
     }
 
     /// Waits until the executable is linked anew.

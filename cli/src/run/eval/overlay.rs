@@ -126,7 +126,8 @@ impl Overlay {
                 .map_err(|e| format!("{}: {e}", instead.display()))?;
             list.push((file.clone().into_os_string(), instead));
         }
-        replay::read_instead(command, library, &list)
+        // A macro that reads a source reads the file, where this was not typed.
+        replay::read_instead(command, library, &folder.join("overlay-seen"), &list)
     }
 }
 

@@ -44,7 +44,7 @@ impl Session {
             let stem = one.capture.stem();
             let newer = build.captures.iter().find(|newer| newer.stem() == stem);
             one.capture = newer.unwrap_or(&one.capture).clone();
-            one.sources = crates::sources(&one.capture);
+            one.has_read(crates::read(&one.capture));
             self.watch.add(&one.sources)?;
             // What was edited meanwhile is another edit.
             let (seen, later): (Vec<&PathBuf>, Vec<&PathBuf>) =
@@ -59,6 +59,7 @@ impl Session {
             one.known = one.read_metadata();
         }
         self.unsettled = BTreeSet::new();
+        self.unsaid = BTreeSet::new();
         let all: Vec<usize> = (0..self.crates.len()).collect();
         let mut latency = Latency {
             rustc: milliseconds(begun.elapsed()),

@@ -18,8 +18,9 @@ pub(super) enum Event {
     Ended(u32, std::io::Result<ExitStatus>),
     Key(Key),
     Asked(Asked),
-    /// The executable was linked in the background, since then.
-    Linked(Arc<Quiet>, Option<SystemTime>),
+    /// The executable was linked in the background, since then; and what rustc has said of
+    /// crates of which it was not shown yet.
+    Linked(Arc<Quiet>, Option<SystemTime>, Vec<String>),
 }
 
 /// Events in their order.

@@ -26,7 +26,7 @@ mod state;
 mod undo;
 
 use super::build::{self, Build};
-use super::{agent_file, process, report};
+use super::{agent_file, process, replay, report};
 use crate::args::Run;
 use crate::control;
 use asked::Asked;
@@ -177,10 +177,9 @@ impl<'a> Started<'a> {
                         return Ok(Next::Restart(build));
                     }
                 }
-                Event::Linked(which, begun) => {
-                    if self.relink.ended(&which, begun) {
-                        self.settle();
-                        report::event(self.args.json(), "linked", "a restart need not build");
+                Event::Linked(which, begun, heard) => {
+                    if let Some(is_linked) = self.relink.ended(&which, begun) {
+                        self.linked(is_linked, &heard);
                     }
                 }
             }
@@ -259,30 +258,36 @@ impl<'a> Started<'a> {
 
     /// Has the executable linked, and what runs of shadows built of files.
     fn relink(&mut self) {
-        let before = match &mut self.session {
-            Ok(session) => session.begin_settling(),
-            Err(_) => Ok(Vec::new()),
+        let Ok(session) = &mut self.session else {
+            return;
         };
-        match (before, self.build.captures.last()) {
-            (Ok(before), Some(program)) => self.relink.begin(program, before),
-            (Err(why), _) => {
+        match session.begin_settling() {
+            Ok(calls) => self.relink.begin(calls),
+            Err(why) => {
                 self.relink.cancel();
                 self.say(&format!("the executable is not linked anew: {why}"));
             }
-            (Ok(_), None) => {}
         }
     }
 
     /// What was built of files in the background is what runs from now on.
-    fn settle(&mut self) {
+    fn linked(&mut self, is_linked: bool, heard: &[String]) {
         let Ok(session) = &mut self.session else {
             return;
         };
+        heard.iter().for_each(|line| replay::show(line));
+        if !is_linked {
+            if session.has_failed_to_settle() {
+                self.say("lines are those of before the edit: it does not compile as it is");
+            }
+            return;
+        }
         match session.settle() {
             Ok(Some(report)) => report.print_settled(self.args.into()),
             Ok(None) => {}
             Err(why) => self.say(&format!("lines are those of before the edit: {why}")),
         }
+        report::event(self.args.json(), "linked", "a restart need not build");
     }
 
     /// The program's components stop and start; what they keep is theirs to say.

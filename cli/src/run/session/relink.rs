@@ -19,6 +19,21 @@ use std::time::{Duration, Instant, SystemTime};
 /// How long after a reload it begins: one edit is often followed by another.
 const DELAY: Duration = Duration::from_millis(300);
 
+/// A call of rustc.
+pub(super) struct Call {
+    command: Command,
+    /// What it has to say was not shown yet.
+    is_heard: bool,
+}
+
+impl Call {
+    pub(super) fn of(capture: &Capture, is_heard: bool) -> Self {
+        let mut command = capture.command();
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        Self { command, is_heard }
+    }
+}
+
 pub(super) struct Relink {
     tell: Sender<Event>,
     begin: Option<Instant>,
@@ -53,22 +68,21 @@ impl Relink {
         self.wait() == Some(Duration::ZERO)
     }
 
-    /// Begins to build `program`.
-    /// After some other calls.
-    pub(super) fn begin(&mut self, program: &Capture, before: Vec<Command>) {
+    /// Makes these calls, of which the last one links the program.
+    pub(super) fn begin(&mut self, calls: Vec<Call>) {
         self.cancel();
-        let mut command = program.command();
-        command.stdin(Stdio::null()).stdout(Stdio::null());
         let quiet = Arc::new(Quiet::default());
         let (tell, own) = (self.tell.clone(), Arc::clone(&quiet));
         let work = std::thread::spawn(move || {
             let begun = SystemTime::now();
-            let calls = before.into_iter().chain([command]);
-            let linked = calls
-                .map(|mut call| own.run(&mut call))
-                .all(|ended| ended.is_ok_and(|status| status.success()));
+            let mut heard = Vec::new();
+            let linked = calls.into_iter().all(|mut call| {
+                let heard = call.is_heard.then_some(&mut heard);
+                let ended = own.run(&mut call.command, heard);
+                ended.is_ok_and(|status| status.success())
+            });
             // Nobody listens any more once the program has ended.
-            let _ = tell.send(Event::Linked(own, linked.then_some(begun)));
+            let _ = tell.send(Event::Linked(own, linked.then_some(begun), heard));
         });
         self.at_work = Some((quiet, work));
     }
@@ -84,15 +98,14 @@ impl Relink {
         }
     }
 
-    /// It has ended; whether there is an executable of the newest code now.
-    pub(super) fn ended(&mut self, which: &Arc<Quiet>, begun: Option<SystemTime>) -> bool {
+    /// It has ended; whether there is an executable of the newest code now. None if that
+    /// was another one.
+    pub(super) fn ended(&mut self, which: &Arc<Quiet>, begun: Option<SystemTime>) -> Option<bool> {
         let is_it = |(quiet, _): &mut (Arc<Quiet>, _)| Arc::ptr_eq(quiet, which);
-        if self.at_work.take_if(is_it).is_none() {
-            return false;
-        }
+        self.at_work.take_if(is_it)?;
         // What failed is said by a restart, which tries again.
         self.done = begun;
-        self.done.is_some()
+        Some(self.done.is_some())
     }
 
     /// When the newest code was linked, if it was.

@@ -1,19 +1,20 @@
 //! What runs as it was built of a shadow is put right in the background: lines of what has
-//! moved, and what depends on the name of its file.
+//! moved.
 //!
 //! The crates are built of their files, and so are those that use them, before the
 //! executable is linked; then what is different is made live once more. It is the
 //! same code, so nobody is told but whoever reads JSON, and an undo takes both back.
+//! What rustc warns of is shown now, for now it has the lines of the files.
 
+use super::relink::Call;
 use super::state::Session;
 use crate::run::report::{Latency, Report};
 use crate::run::shadow;
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
 
 impl Session {
-    /// The calls of rustc that have to be made before the program's.
-    pub(super) fn begin_settling(&mut self) -> Result<Vec<Command>, String> {
+    /// The calls of rustc that have to be made, the program's last.
+    pub(super) fn begin_settling(&mut self) -> Result<Vec<Call>, String> {
         let mut all = std::mem::take(&mut self.unsettled);
         for n in 0..self.crates.len() {
             if all.contains(&n) {
@@ -25,14 +26,19 @@ impl Session {
         self.settling = Some(self.unsettled.iter().map(texts).collect());
         let program = self.crates.len() - 1;
         let mut calls = Vec::new();
+        let call = |n: &usize| Call::of(&self.crates[*n].capture, self.unsaid.contains(n));
         for n in self.unsettled.iter().filter(|n| **n != program) {
-            let capture = &self.crates[*n].capture;
-            capture.forget_build()?;
-            let mut command = capture.command();
-            command.stdin(Stdio::null()).stdout(Stdio::null());
-            calls.push(command);
+            self.crates[*n].capture.forget_build()?;
+            calls.push(call(n));
         }
+        calls.push(call(&program));
         Ok(calls)
+    }
+
+    /// Those calls have failed; whether something runs as it was built of a shadow.
+    pub(super) fn has_failed_to_settle(&mut self) -> bool {
+        self.settling = None;
+        !self.unsettled.is_empty() && self.stale.is_empty()
     }
 
     /// Those calls were made, and the program's; the report, if anything came of it.
@@ -49,7 +55,11 @@ impl Session {
         if self.unsettled.is_empty() || !self.stale.is_empty() || now != built {
             return Ok(None);
         }
+        self.unsaid.clear();
         let rebuilt: Vec<usize> = self.unsettled.iter().copied().collect();
+        for n in &rebuilt {
+            self.read_sources(*n)?;
+        }
         self.settles = true;
         let report = self.reload(&rebuilt, &mut Latency::default());
         self.settles = false;

@@ -37,6 +37,9 @@ pub(super) struct Session {
     pub(super) affected: BTreeSet<usize>,
     /// Crates that run as they were built of a shadow, and those that use them.
     pub(super) unsettled: BTreeSet<usize>,
+    /// Those of them of which rustc's warnings were not shown.
+    pub(super) unsaid: BTreeSet<usize>,
+    pub(super) known_texts: shadow::Known,
     /// The reload at work is to put such crates right.
     pub(super) settles: bool,
     /// Of what the former are being built.
@@ -85,22 +88,25 @@ impl Session {
             let incremental = capture.codegen("incremental").unwrap_or_default();
             let incremental = capture.directory.join(incremental);
             let name = capture.crate_name().unwrap_or_default();
-            let sources = crates::sources(capture);
+            let read = crates::read(capture);
+            let sources = read.iter().map(|(_, path)| path);
             // What cargo has generated is as it was read.
-            let (generated, written): (Vec<PathBuf>, Vec<PathBuf>) = sources
-                .iter()
-                .cloned()
-                .partition(|path| path.starts_with(target));
+            let (generated, written): (Vec<PathBuf>, Vec<PathBuf>) =
+                sources.cloned().partition(|path| path.starts_with(target));
             watch.add(&generated)?;
             late.extend(watch.add_of_build(&written, build.begun)?);
-            crates.push(Crate {
+            let mut one = Crate {
                 units: Units::find(&incremental, name, &files)?,
                 capture: capture.clone(),
-                sources,
+                sources: Vec::new(),
                 users: Vec::new(),
                 known: None,
+                called: None,
+                is_looked_at: false,
                 texts: None,
-            });
+            };
+            one.has_read(read);
+            crates.push(one);
         }
         // cargo itself writes its lock.
         let (locks, inputs): (Vec<PathBuf>, Vec<PathBuf>) = build
@@ -163,6 +169,8 @@ impl Session {
             edited: BTreeSet::new(),
             affected: BTreeSet::new(),
             unsettled: BTreeSet::new(),
+            unsaid: BTreeSet::new(),
+            known_texts: shadow::Known::default(),
             settles: false,
             settling: None,
             images: 0,

@@ -48,6 +48,11 @@ pub(super) struct Body {
 impl Source {
     /// None if it cannot be read as Rust.
     pub(super) fn of(text: &str) -> Option<Self> {
+        // Where these stand, places are counted from behind them.
+        let has_shebang = text.starts_with("#!") && !text.starts_with("#![");
+        if has_shebang || text.starts_with('\u{feff}') {
+            return None;
+        }
         let file = syn::parse_file(text).ok()?;
         let mut found = Found::default();
         found.items(&file.items);

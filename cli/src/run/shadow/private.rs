@@ -62,6 +62,11 @@ const PLAIN: [&str; 25] = [
     "writeln",
 ];
 
+/// And what a shadow needs.
+fn is_known(name: &str) -> bool {
+    is_plain(name) || name == "include"
+}
+
 /// Whether a macro of this name is of those, unless another has its name.
 pub(super) fn is_plain(name: &str) -> bool {
     PLAIN.contains(&name)
@@ -103,9 +108,11 @@ impl Tokens {
         self.0.to_string()
     }
 
-    /// Whether it says which file it is in, or begins a module in another one.
+    /// Whether they begin a module in another file, or take in what is in one: the list of
+    /// files that are watched comes from builds of files.
     pub(super) fn depend_on_their_file(&self) -> bool {
-        has_word(self.0.clone(), &["file", "mod"])
+        let words = ["mod", "include", "include_str", "include_bytes"];
+        has_word(self.0.clone(), &words)
     }
 
     /// Whether anything is defined here that is seen outside, or may be.
@@ -159,7 +166,7 @@ fn redefine(stream: TokenStream) -> bool {
     tokens.iter().enumerate().any(|(n, token)| match token {
         TokenTree::Group(group) => redefine(group.stream()),
         TokenTree::Ident(word) if word == "macro_rules" => {
-            !matches!(tokens.get(n + 2), Some(TokenTree::Ident(name)) if !is_plain(&name.to_string()))
+            !matches!(tokens.get(n + 2), Some(TokenTree::Ident(name)) if !is_known(&name.to_string()))
         }
         _ => false,
     })
@@ -189,8 +196,8 @@ fn imports(tree: &UseTree, is_own: Option<bool>) -> bool {
             let is_own = is_own.unwrap_or_else(|| own.iter().any(|name| path.ident == name));
             imports(&path.tree, Some(is_own || is_type))
         }
-        UseTree::Name(name) => is_plain(&name.ident.to_string()),
-        UseTree::Rename(rename) => is_plain(&rename.rename.to_string()),
+        UseTree::Name(name) => is_known(&name.ident.to_string()),
+        UseTree::Rename(rename) => is_known(&rename.rename.to_string()),
         UseTree::Glob(_) => is_own != Some(true),
         UseTree::Group(group) => group.items.iter().any(|tree| imports(tree, is_own)),
     }
