@@ -1,16 +1,76 @@
 //! The transcript of the article on changing a program that runs from Clojure's socket
 //! REPL, command for command: look at the value, redefine it, redefine the function,
-//! load the file again.
+//! load the file again. Typed into `nc -U`, where it is installed.
 
 use crate::program::Program;
-use crate::socket::Client;
 use crate::workspace::Workspace;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 const FILE: &str = "src/greeting.rs";
 
-fn start() -> (Program, Client) {
+/// What a person has.
+struct Terminal {
+    keyboard: Box<dyn Write>,
+    screen: BufReader<Box<dyn Read>>,
+    nc: Option<Child>,
+}
+
+impl Terminal {
+    fn connect(socket: &Path) -> Self {
+        let mut nc = Command::new("nc");
+        nc.arg("-U").arg(socket);
+        let nc = nc.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let (keyboard, screen, nc): (Box<dyn Write>, Box<dyn Read>, _) = match nc {
+            Ok(mut nc) => {
+                let (input, output) = (nc.stdin.take().unwrap(), nc.stdout.take().unwrap());
+                (Box::new(input), Box::new(output), Some(nc))
+            }
+            Err(error) => {
+                eprintln!("without nc: {error}");
+                let stream = UnixStream::connect(socket).unwrap();
+                (
+                    Box::new(stream.try_clone().unwrap()),
+                    Box::new(stream),
+                    None,
+                )
+            }
+        };
+        Self {
+            keyboard,
+            screen: BufReader::new(screen),
+            nc,
+        }
+    }
+
+    /// The first line of the answer to a line.
+    fn ask(&mut self, line: &str) -> String {
+        writeln!(self.keyboard, "{line}").unwrap();
+        self.line()
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.screen.read_line(&mut line).unwrap();
+        line.trim_end_matches('\n').to_owned()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if let Some(nc) = &mut self.nc {
+            // It may have ended with the program.
+            let _ = nc.kill();
+            let _ = nc.wait();
+        }
+    }
+}
+
+fn start() -> (Program, Terminal) {
     let program = Program::with(Workspace::with_midair("examples/greeting", "greeting"), &[]);
-    let mut client = Client::connect(&program.socket());
+    let mut client = Terminal::connect(&program.socket());
     program.wait_until_watched();
     assert_eq!(client.ask("set PAUSE 5"), "greeting::greeting::PAUSE = 5");
     (program, client)

@@ -21,8 +21,8 @@ fn edits() -> u64 {
 
 struct Servers {
     program: Program,
-    /// With threads, and with tasks.
-    addresses: [String; 2],
+    /// With threads, with tasks, and axum's with a layer.
+    addresses: [String; 3],
     socket: Client,
 }
 
@@ -34,7 +34,7 @@ fn start() -> Servers {
     let program = Program::with(workspace, &[]);
     let socket = Client::connect(&program.socket());
     program.wait_until_watched();
-    let addresses = [(); 2].map(|()| program.line().replace("http://", ""));
+    let addresses = [(); 3].map(|()| program.line().replace("http://", ""));
     Servers {
         program,
         addresses,
@@ -45,7 +45,11 @@ fn start() -> Servers {
 /// The body of an answer.
 fn get(address: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET / HTTP/1.1\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
@@ -88,12 +92,8 @@ fn old_requests_end_on_old_code_and_new_ones_begin_on_new_code() {
         addresses,
         mut socket,
     } = start();
-    let begin = || {
-        addresses.clone().map(|address| {
-            let (held, before) = Held::begin(&address);
-            (held, before)
-        })
-    };
+    let [threads, tasks, _] = &addresses;
+    let begin = || [threads, tasks].map(|address| Held::begin(address));
     let built = begin();
     assert!(built.iter().all(|(_, before)| before == "1 1 1"));
     // The new version calls a function that is new.
@@ -159,6 +159,41 @@ fn old_requests_end_on_old_code_and_new_ones_begin_on_new_code() {
     for address in &addresses {
         assert_eq!(get(address), "2 2 2");
     }
+    assert_eq!(program.terminate(), 128 + 15);
+}
+
+/// By a layer around all of axum's handlers, which know nothing of generations.
+#[test]
+fn a_request_of_axums_ends_on_the_code_with_which_it_came_in() {
+    let Servers {
+        program,
+        addresses: [.., address],
+        mut socket,
+    } = start();
+    let mut old = TcpStream::connect(&address).unwrap();
+    let head = "POST /hold HTTP/1.1\r\nhost: test\r\ncontent-length: 1\r\n\
+                connection: close\r\n\r\n";
+    old.write_all(head.as_bytes()).unwrap();
+    let mut pinned = || socket.command(&["generations"])["data"][0]["futures"].clone();
+    let begun = Instant::now();
+    while pinned() != 1 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "nobody is pinned"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    program
+        .workspace
+        .write(STEPS, &steps(1, 2, &program.workspace.read(STEPS)));
+    assert_eq!(redirected(&program.report()), ["first", "second", "third"]);
+    assert_eq!(get(&address), "2 2 2");
+    assert_eq!(pinned(), 1);
+    old.write_all(b"x").unwrap();
+    let mut answer = String::new();
+    old.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("\r\n\r\n1 1 1, 1 1 1"), "{answer}");
+    assert_eq!(pinned(), 0);
     assert_eq!(program.terminate(), 128 + 15);
 }
 
@@ -242,7 +277,7 @@ fn each_of_64_requests_at_a_time_sees_one_generation_while_edits_come() {
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             for client in 0..64 {
-                let address = &addresses[client % 2];
+                let address = &addresses[client % addresses.len()];
                 let (newest, done, answered, old) = (&newest, &done, &answered, &old);
                 scope.spawn(move || {
                     while !done.load(Ordering::SeqCst) {

@@ -6,20 +6,17 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-pub fn serve(listener: TcpListener) -> std::io::Result<()> {
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.enable_all().build()?.block_on(async {
-        listener.set_nonblocking(true)?;
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        loop {
-            let (stream, _) = listener.accept().await?;
-            tokio::spawn(async {
-                if let Err(error) = connection(stream).await {
-                    eprintln!("{error}");
-                }
-            });
-        }
-    })
+pub async fn serve(listener: TcpListener) -> std::io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(async {
+            if let Err(error) = connection(stream).await {
+                eprintln!("{error}");
+            }
+        });
+    }
 }
 
 async fn connection(stream: TcpStream) -> std::io::Result<()> {
@@ -37,7 +34,7 @@ async fn connection(stream: TcpStream) -> std::io::Result<()> {
     stream.write_all((head + &body).as_bytes()).await
 }
 
-async fn answer() -> String {
+pub async fn answer() -> String {
     let first = steps::first();
     tokio::time::sleep(Duration::from_millis(100)).await;
     let second = steps::second();
