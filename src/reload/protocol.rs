@@ -10,9 +10,10 @@
 //! gets one [`Told`].
 
 mod memory;
+mod wire;
 
 pub use memory::{Active, Contents, Held, Images, Span};
-use std::io::{self, Read, Write};
+pub use wire::{Fields, Message, receive, send};
 
 /// Changes whenever a message does.
 pub const VERSION: u64 = 7;
@@ -27,8 +28,6 @@ pub const PROGRAM: &str = "MIDAIR_AGENT_PROGRAM";
 /// Where in the file of [`Request::Threads`] the dynamic linker writes how far its
 /// thread-local data are from the thread pointer.
 pub const THREADS_AT: u64 = 64 + 56 * 4;
-/// Longer messages are refused.
-const LONGEST: u64 = 1 << 28;
 
 /// The first message, from the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,111 +210,6 @@ pub struct Told {
     pub text: String,
     /// For programs: JSON, or nothing.
     pub data: String,
-}
-
-/// Sends one message.
-///
-/// # Errors
-///
-/// What the socket says.
-pub fn send(to: &mut impl Write, message: &impl Message) -> io::Result<()> {
-    let mut bytes = vec![0; 4];
-    message.put(&mut bytes);
-    let len = bytes.len() - 4;
-    let Some(head) = u32::try_from(len).ok().filter(|_| len as u64 <= LONGEST) else {
-        let why = format!("a message of {len} bytes is too long");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-    };
-    bytes[..4].copy_from_slice(&head.to_le_bytes());
-    to.write_all(&bytes)?;
-    to.flush()
-}
-
-/// Waits for one message.
-///
-/// # Errors
-///
-/// What the socket says; [`io::ErrorKind::UnexpectedEof`] if the other half is
-/// gone, [`io::ErrorKind::InvalidData`] if what came is no such message.
-pub fn receive<M: Message>(from: &mut impl Read) -> io::Result<M> {
-    let mut len = [0; 4];
-    from.read_exact(&mut len)?;
-    let len = u64::from(u32::from_le_bytes(len));
-    if len > LONGEST {
-        return Err(invalid());
-    }
-    let mut bytes = Vec::new();
-    if from.take(len).read_to_end(&mut bytes)? as u64 != len {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    let mut fields = Fields(&bytes);
-    let message = M::get(&mut fields).filter(|_| fields.0.is_empty());
-    message.ok_or_else(invalid)
-}
-
-fn invalid() -> io::Error {
-    let why = "not a message of this version of midair; install cargo-midair and the agent anew";
-    io::Error::new(io::ErrorKind::InvalidData, why)
-}
-
-/// Something that can be sent.
-pub trait Message: Sized {
-    /// Appends its fields.
-    fn put(&self, bytes: &mut Vec<u8>);
-    /// Takes its fields off the front; none if they are not all there.
-    fn get(fields: &mut Fields<'_>) -> Option<Self>;
-}
-
-/// What is left of a message.
-#[derive(Debug)]
-pub struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    /// All of a message.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
-    }
-
-    fn take(&mut self, len: usize) -> Option<&[u8]> {
-        let (taken, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(taken)
-    }
-}
-
-impl Message for u64 {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        bytes.extend(self.to_le_bytes());
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self::from_le_bytes(fields.take(8)?.try_into().ok()?))
-    }
-}
-
-impl Message for String {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        (self.len() as u64).put(bytes);
-        bytes.extend(self.as_bytes());
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        let len = usize::try_from(u64::get(fields)?).ok()?;
-        Self::from_utf8(fields.take(len)?.to_vec()).ok()
-    }
-}
-
-impl<M: Message> Message for Vec<M> {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        (self.len() as u64).put(bytes);
-        self.iter().for_each(|item| item.put(bytes));
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        let len = u64::get(fields)?;
-        // Each takes a byte at least, so this is no way to ask for memory.
-        (0..len).map(|_| M::get(fields)).collect()
-    }
 }
 
 impl Message for Swap {
@@ -608,111 +502,4 @@ impl Message for Told {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn requests() -> Vec<Request> {
-        let load = Load {
-            file: "/tmp/image".to_owned(),
-            address: 0x5555_0000_0000,
-            len: 4096,
-            swaps: vec![Swap {
-                target: 1,
-                replacement: 2,
-            }],
-            writes: vec![Bytes {
-                address: 3,
-                bytes: vec![4, 5],
-            }],
-            caches: vec![Guarded {
-                lock: 6,
-                bytes: Bytes {
-                    address: 7,
-                    bytes: vec![8],
-                },
-            }],
-            sources: vec!["src/main.rs".to_owned()],
-            contents: Contents {
-                parts: vec![Span { start: 9, len: 10 }],
-                new: vec!["a".to_owned()],
-            },
-            settles: true,
-        };
-        vec![
-            Request::Resolve(vec!["malloc".to_owned(), String::new()]),
-            Request::Room(4096),
-            Request::Threads("/tmp/threads".to_owned()),
-            Request::Load(load),
-            Request::Prepare(u64::MAX),
-            Request::Undo,
-            Request::Active,
-            Request::Images(1),
-        ]
-    }
-
-    #[test]
-    fn what_is_sent_arrives() {
-        for request in requests() {
-            let mut bytes = Vec::new();
-            send(&mut bytes, &request).unwrap();
-            assert_eq!(receive::<Request>(&mut bytes.as_slice()).unwrap(), request);
-        }
-        let hello = Hello {
-            version: VERSION,
-            pid: 1,
-            slide: 0x1000,
-            reserve: -64,
-            reserve_len: 32,
-            control: "/tmp/midair-0/shop-1.sock".to_owned(),
-            no_control: String::new(),
-            area: 0x20_0000,
-            area_len: 0x1000,
-            page: 0x1000,
-        };
-        let mut bytes = Vec::new();
-        send(&mut bytes, &hello).unwrap();
-        assert_eq!(receive::<Hello>(&mut bytes.as_slice()).unwrap(), hello);
-        let questions = [
-            Question::Reload("src/main.rs".to_owned()),
-            Question::Undo,
-            Question::Eval {
-                definition: "fn a() {}".to_owned(),
-                is_written: true,
-            },
-            Question::Sources,
-        ];
-        for question in questions {
-            let mut bytes = Vec::new();
-            send(&mut bytes, &question).unwrap();
-            let got: Question = receive(&mut bytes.as_slice()).unwrap();
-            assert_eq!(got, question);
-        }
-        let told = Told {
-            is_done: true,
-            text: "done".to_owned(),
-            data: "{}".to_owned(),
-        };
-        let mut bytes = Vec::new();
-        send(&mut bytes, &told).unwrap();
-        assert_eq!(receive::<Told>(&mut bytes.as_slice()).unwrap(), told);
-    }
-
-    #[test]
-    fn a_message_that_is_cut_short_is_an_error() {
-        for request in requests() {
-            let mut bytes = Vec::new();
-            send(&mut bytes, &request).unwrap();
-            for len in 0..bytes.len() {
-                assert!(receive::<Request>(&mut &bytes[..len]).is_err(), "{len}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_list_that_claims_to_be_endless_is_an_error() {
-        let mut bytes = 16_u32.to_le_bytes().to_vec();
-        1.put(&mut bytes);
-        u64::MAX.put(&mut bytes);
-        assert!(receive::<Request>(&mut bytes.as_slice()).is_err());
-    }
-}
+mod tests;
