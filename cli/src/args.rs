@@ -19,6 +19,7 @@ pub(crate) enum Command {
     Inspect(Inspect),
     Coverage(Coverage),
     Run(Run),
+    Check(Check),
     Attach(Attach),
     Repl(Repl),
 }
@@ -72,9 +73,9 @@ pub(crate) struct Coverage {
     pub(crate) list: bool,
 }
 
-/// Build and run a program; every edit of its sources becomes live in it.
+/// Which program, and how it is built.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Run {
+pub(crate) struct Program {
     /// The program, if the package has several.
     #[arg(long, value_name = "NAME", conflicts_with = "example")]
     bin: Option<String>,
@@ -99,6 +100,16 @@ pub(crate) struct Run {
     /// Build for this target, and run the program by cargo's `target.….runner`.
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
+    /// Also with a compiler that hot reload was not tested with.
+    #[arg(long)]
+    pub(crate) any_toolchain: bool,
+}
+
+/// Build and run a program; every edit of its sources becomes live in it.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) program: Program,
     /// The agent's library for that target, instead of one that is built.
     #[arg(long, value_name = "FILE")]
     pub(crate) agent: Option<PathBuf>,
@@ -110,15 +121,27 @@ pub(crate) struct Run {
     /// nothing.
     #[arg(long)]
     pub(crate) partial: bool,
-    /// Also with a compiler that hot reload was not tested with.
-    #[arg(long)]
-    pub(crate) any_toolchain: bool,
     /// How midair's own messages look.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     message_format: MessageFormat,
     /// Arguments of the program.
     #[arg(last = true)]
     pub(crate) args: Vec<OsString>,
+}
+
+/// Would the edit on disk become live? Nothing is changed: it is compared with what
+/// `cargo midair run` runs or ran last. The exit code is 0 if it would, 1 if it is refused,
+/// 101 if it does not compile.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) program: Program,
+    /// Build what is on disk instead; later checks compare with that.
+    #[arg(long)]
+    pub(crate) base: bool,
+    /// How the answer looks.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    message_format: MessageFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -133,7 +156,15 @@ impl Run {
     pub(crate) fn json(&self) -> bool {
         self.message_format == MessageFormat::Json
     }
+}
 
+impl Check {
+    pub(crate) fn json(&self) -> bool {
+        self.message_format == MessageFormat::Json
+    }
+}
+
+impl Program {
     /// What cargo is told.
     pub(crate) fn for_cargo(&self) -> Vec<OsString> {
         let mut args = Vec::new();

@@ -1,7 +1,8 @@
 //! `cargo midair`: hot reload; symbols, inspection and coverage of native code; a line to
 //! programs that run.
 //!
-//! `run` builds and runs a program and makes edits live in it. `symbols`, `inspect` and
+//! `run` builds and runs a program and makes edits live in it; `check` tells whether it
+//! would. `symbols`, `inspect` and
 //! `coverage` look at files and processes; none of them changes anything. `attach` and
 //! `repl` talk to a program that has opened its control socket.
 //! What a command finds goes to stdout, as text or JSON; errors and progress
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
         Command::Coverage(args) => coverage::run(args),
         Command::Run(args) => run::run(args),
+        Command::Check(args) => run::check(args),
         Command::Attach(args) => control::attach(args),
         Command::Repl(args) => control::repl(args),
     };

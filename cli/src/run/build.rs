@@ -3,7 +3,7 @@
 
 use super::capture::{self, Capture};
 use super::{crates, inputs, toolchain};
-use crate::args::Run;
+use crate::args::Program;
 use cargo_metadata::{Message, MetadataCommand};
 use std::io::BufReader;
 use std::os::unix::fs::MetadataExt as _;
@@ -30,7 +30,7 @@ pub(crate) struct Build {
 }
 
 /// Where midair's own files go.
-pub(crate) fn folder(args: &Run) -> Result<PathBuf, String> {
+pub(crate) fn folder(args: &Program) -> Result<PathBuf, String> {
     let mut metadata = MetadataCommand::new();
     if let Some(path) = &args.manifest_path {
         metadata.manifest_path(path);
@@ -40,7 +40,7 @@ pub(crate) fn folder(args: &Run) -> Result<PathBuf, String> {
 }
 
 /// Builds what is to be run. None if it cannot be built; cargo has said why.
-pub(crate) fn build(args: &Run, folder: &Path) -> Result<Option<Build>, String> {
+pub(crate) fn build(args: &Program, folder: &Path) -> Result<Option<Build>, String> {
     let begun = SystemTime::now();
     let captured = folder.join("calls");
     let Some(mut built) = call(args, &captured)? else {
@@ -144,7 +144,7 @@ fn edited_package(id: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
-fn call(args: &Run, captured: &Path) -> Result<Option<Built>, String> {
+fn call(args: &Program, captured: &Path) -> Result<Option<Built>, String> {
     if let Some(wrapper) = std::env::var_os("RUSTC_WRAPPER").filter(|name| !name.is_empty()) {
         return Err(format!(
             "rustc is called through {}, which may answer from a cache; unset RUSTC_WRAPPER",

@@ -172,6 +172,12 @@ impl Capture {
             .join(self.values("--out-dir").next().unwrap_or_default())
     }
 
+    /// Where its builds are kept.
+    pub(crate) fn incremental(&self) -> PathBuf {
+        let folder = self.codegen("incremental").unwrap_or_default();
+        self.directory.join(folder)
+    }
+
     /// The files of the crates that it uses.
     pub(crate) fn externs(&self) -> impl Iterator<Item = PathBuf> + '_ {
         let files = self
@@ -234,6 +240,43 @@ impl Capture {
     /// What it links.
     pub(crate) fn executable(&self) -> PathBuf {
         self.out_folder().join(self.stem())
+    }
+
+    /// The same call with all that it writes in other folders, and with those libraries
+    /// of `others` (names of files) that were built there.
+    pub(crate) fn elsewhere(&self, out: &Path, incremental: &Path, others: &[OsString]) -> Self {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let mut args: Vec<String> = Vec::with_capacity(self.args.len() + 2);
+        for arg in &self.args {
+            let before = args.last().map(String::as_str);
+            let new = match (before, arg.as_str()) {
+                (Some("--out-dir"), _) => text(out),
+                (_, arg) if arg.starts_with("--out-dir=") => format!("--out-dir={}", text(out)),
+                (_, arg) if arg.starts_with("incremental=") => {
+                    format!("incremental={}", text(incremental))
+                }
+                (_, arg) if arg.starts_with("-Cincremental=") => {
+                    format!("-Cincremental={}", text(incremental))
+                }
+                (Some("--extern"), arg) => match arg.split_once('=') {
+                    Some((name, path)) => {
+                        let file = Path::new(path).file_name().unwrap_or_default();
+                        match others.iter().any(|other| other == file) {
+                            true => format!("{name}={}", text(&out.join(file))),
+                            false => arg.to_owned(),
+                        }
+                    }
+                    None => arg.to_owned(),
+                },
+                (_, arg) => arg.to_owned(),
+            };
+            args.push(new);
+        }
+        args.extend(["-L".to_owned(), format!("dependency={}", text(out))]);
+        Self {
+            args,
+            ..self.clone()
+        }
     }
 
     /// The same call as a command.

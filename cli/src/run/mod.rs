@@ -19,6 +19,7 @@
 //!   between processors.
 //! - [`eval`]: a definition that was typed.
 //! - [`lines`]: the source line of an address.
+//! - [`check`]: an edit without a program. [`base`]: what it is compared with.
 //! - [`session`]: one edit after the other. [`report`]: what is said of each.
 //!
 //! What is not here: everything that touches the program's memory, which is the
@@ -27,8 +28,10 @@
 pub(crate) mod capture;
 
 mod agent_file;
+mod base;
 mod build;
 mod changes;
+mod check;
 mod crates;
 mod eval;
 mod inputs;
@@ -52,11 +55,16 @@ mod toolchain;
 mod units;
 mod watch;
 
-use crate::args::Run;
+use crate::args::{Check, Run};
 use crate::error::Error;
 use std::process::ExitCode;
 
 /// Builds, runs, and reloads until the program ends.
 pub(crate) fn run(args: &Run) -> Result<ExitCode, Error> {
     session::run(args).map_err(|why| Error::Run { why })
+}
+
+/// Tells whether the edit on disk would become live.
+pub(crate) fn check(args: &Check) -> Result<ExitCode, Error> {
+    check::check(args).map_err(|why| Error::Run { why })
 }

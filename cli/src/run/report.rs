@@ -195,6 +195,44 @@ impl Report {
         text.strip_prefix("midair: ").unwrap_or(&text).to_owned()
     }
 
+    /// What a reload would do.
+    pub(crate) fn would_be(&self, error: Option<&str>) -> String {
+        if let Some(error) = error {
+            return format!("{BAD}no{BAD:#}: {error}");
+        }
+        if self.is_refused() {
+            let mut text = format!("{BAD}no, a restart is needed{BAD:#}:");
+            for refused in &self.refused {
+                let _ = write!(text, "\n  {refused}");
+            }
+            return text;
+        }
+        let functions = self.redirected.len();
+        let plural = if functions == 1 { "" } else { "s" };
+        let mut text = format!("{GOOD}yes{GOOD:#}: {functions} function{plural} would be live");
+        for name in &self.redirected {
+            let _ = write!(text, "\n  {name}");
+        }
+        self.add_exceptions(&mut text);
+        text
+    }
+
+    /// What does not simply become live.
+    fn add_exceptions(&self, text: &mut String) {
+        for Versioned { what, why } in &self.versioned {
+            let _ = write!(text, "\n  {what}: old callers keep the old one: {why}");
+        }
+        for removed in &self.removed {
+            let _ = write!(text, "\n  {removed} is removed; who has it keeps it");
+        }
+        for kept in &self.kept {
+            let _ = write!(
+                text,
+                "\n  {kept} keeps its value; its first value is for a new start"
+            );
+        }
+    }
+
     fn text(&self, say: Say) -> String {
         let mut text = format!("{FAINT}midair{FAINT:#}: ");
         let time = &self.milliseconds;
@@ -241,10 +279,6 @@ impl Report {
                 self.overwritten.join(", ")
             );
         }
-        for versioned in &self.versioned {
-            let Versioned { what, why } = versioned;
-            let _ = write!(text, "\n  {what}: old callers keep the old one: {why}");
-        }
         for active in &self.active {
             let _ = write!(text, "\n  {active}");
         }
@@ -261,15 +295,7 @@ impl Report {
             let names = self.left_out.join(", ");
             let _ = write!(text, "\n  the old code is kept of {names}");
         }
-        for removed in &self.removed {
-            let _ = write!(text, "\n  {removed} is removed; who has it keeps it");
-        }
-        for kept in &self.kept {
-            let _ = write!(
-                text,
-                "\n  {kept} keeps its value; its first value is for a new start"
-            );
-        }
+        self.add_exceptions(&mut text);
         let _ = write!(
             text,
             "\n  {FAINT}watch {}, rustc {}, diff {}, gate {}, link {}, load {}, swap {} ms; {} kB, {} kB of {} edits{FAINT:#}",

@@ -88,6 +88,58 @@ impl Units {
         Ok(units)
     }
 
+    /// Those in `running`, as they were kept, whose builds are in `folder`.
+    pub(crate) fn kept(running: &Path, folder: PathBuf) -> Result<Self, String> {
+        let mut units = Self {
+            folder,
+            running: Objects::new(),
+        };
+        for (name, path) in objects_in(running)? {
+            let metadata = path.metadata();
+            let metadata = metadata.map_err(|e| format!("{}: {e}", path.display()))?;
+            let unit = Unit::open(&path, metadata.ino())?;
+            units.running.insert(name, unit);
+        }
+        Ok(units)
+    }
+
+    /// Where the builds are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Makes `folder` hold what runs, and nothing else.
+    pub(crate) fn keep(&self, folder: &Path) -> std::io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        // What is not to be found is written.
+        let there: BTreeMap<String, PathBuf> = match newest(&self.folder) {
+            Ok(files) => files.into_iter().collect(),
+            Err(_) => BTreeMap::new(),
+        };
+        let inode = |path: &Path| path.metadata().ok().map(|file| file.ino());
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            let unit = self.running.get(&*entry.file_name().to_string_lossy());
+            if unit.is_none_or(|unit| inode(&entry.path()) != Some(unit.inode)) {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        for (name, unit) in &self.running {
+            let kept = folder.join(name);
+            if kept.exists() {
+                continue;
+            }
+            let file = there
+                .get(name)
+                .filter(|path| inode(path) == Some(unit.inode));
+            let is_linked = file.is_some_and(|file| std::fs::hard_link(file, &kept).is_ok());
+            if !is_linked {
+                std::fs::write(&kept, &unit.object.mapping()[..])?;
+            }
+        }
+        Ok(())
+    }
+
     /// The objects of the newest build. Those that run are not opened again.
     pub(crate) fn newest(&self) -> Result<Objects, String> {
         let mut objects = Objects::new();
@@ -115,6 +167,11 @@ pub(crate) fn only_in<'a>(one: &'a Objects, other: &Objects) -> Vec<&'a Unit> {
 
 /// The objects in the folder of the newest finished build.
 fn newest(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
+    objects_in(&newest_build(folder)?)
+}
+
+/// The folder of the newest finished build.
+pub(crate) fn newest_build(folder: &Path) -> Result<PathBuf, String> {
     let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", folder.display());
     let mut builds = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|e| fail(&e))? {
@@ -130,12 +187,16 @@ fn newest(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
             builds.push((time.len(), time, path));
         }
     }
-    let (_, _, build) = builds
-        .into_iter()
-        .max()
-        .ok_or_else(|| fail(&"no finished build"))?;
+    let newest = builds.into_iter().max();
+    let (_, _, build) = newest.ok_or_else(|| fail(&"no finished build"))?;
+    Ok(build)
+}
+
+/// The objects in a folder, by their names.
+fn objects_in(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
+    let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", folder.display());
     let mut objects = Vec::new();
-    for entry in std::fs::read_dir(&build).map_err(|e| fail(&e))? {
+    for entry in std::fs::read_dir(folder).map_err(|e| fail(&e))? {
         let path = entry.map_err(|e| fail(&e))?.path();
         if path.extension().is_some_and(|extension| extension == "o") {
             let name = path

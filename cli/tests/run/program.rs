@@ -154,24 +154,8 @@ impl Program {
         command
             .args(["midair", "run", "--message-format", "json"])
             .current_dir(workspace.root());
-        if let Some(target) = std::env::var_os("MIDAIR_RUN_TARGET") {
-            command.arg("--target").arg(target);
-        }
+        for_workspaces(&mut command);
         command.args(args);
-        // What cargo has set for this test is not meant for the program.
-        let own = std::env::vars_os().map(|(name, _)| name);
-        for name in own.filter(|name| name.to_string_lossy().starts_with("CARGO")) {
-            if name != "CARGO_HOME" && !is_of_target(&name) {
-                command.env_remove(name);
-            }
-        }
-        if let Some(rustc) = std::env::var_os("MIDAIR_RUN_RUSTC") {
-            command.env("RUSTC", rustc);
-        }
-        command
-            .env_remove("RUSTFLAGS")
-            .env_remove("RUSTC_WRAPPER")
-            .env("NO_COLOR", "1");
         command.envs(variables.iter().copied());
         command
             .stdin(Stdio::piped())
@@ -325,11 +309,39 @@ impl Program {
         self.child.wait().unwrap().code().unwrap()
     }
 
+    /// Closes the program's input and waits; its workspace.
+    pub(crate) fn ended(mut self) -> Workspace {
+        drop(self.input);
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        self.workspace
+    }
+
     /// Closes the program's input; what it ends with.
     pub(crate) fn end(mut self) -> i32 {
         drop(self.input);
         self.child.wait().unwrap().code().unwrap()
     }
+}
+
+/// Gives `cargo midair …` the target and the environment that all tests use.
+pub(crate) fn for_workspaces(command: &mut Command) {
+    if let Some(target) = std::env::var_os("MIDAIR_RUN_TARGET") {
+        command.arg("--target").arg(target);
+    }
+    // What cargo has set for this test is not meant for the program.
+    let own = std::env::vars_os().map(|(name, _)| name);
+    for name in own.filter(|name| name.to_string_lossy().starts_with("CARGO")) {
+        if name != "CARGO_HOME" && !is_of_target(&name) {
+            command.env_remove(name);
+        }
+    }
+    if let Some(rustc) = std::env::var_os("MIDAIR_RUN_RUSTC") {
+        command.env("RUSTC", rustc);
+    }
+    command
+        .env_remove("RUSTFLAGS")
+        .env_remove("RUSTC_WRAPPER")
+        .env("NO_COLOR", "1");
 }
 
 /// Whether it is a variable of cargo's about another target: its linker, its runner.

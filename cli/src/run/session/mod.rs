@@ -51,8 +51,8 @@ enum Next {
 }
 
 pub(crate) fn run(args: &Run) -> Result<ExitCode, String> {
-    let folder = build::folder(args)?;
-    let Some(mut build) = build::build(args, &folder)? else {
+    let folder = build::folder(&args.program)?;
+    let Some(mut build) = build::build(&args.program, &folder)? else {
         return Ok(ExitCode::FAILURE);
     };
     let mut own = Folder::new(&folder)?;
@@ -209,6 +209,7 @@ impl<'a> Started<'a> {
         match report {
             Ok(report) => {
                 report.print(self.args.into());
+                self.keep_base();
                 self.relink_soon();
             }
             Err(why) => self.say(&format!("{why}; the old code keeps running")),
@@ -217,7 +218,7 @@ impl<'a> Started<'a> {
 
     /// Asks cargo what the program is made of now.
     fn configured(&mut self, begun: Instant) -> Result<Report, NotLive> {
-        let built = match build::build(self.args, &self.build.folder) {
+        let built = match build::build(&self.args.program, &self.build.folder) {
             Ok(Some(build)) => Ok(build),
             // cargo has shown them.
             Ok(None) => Err(NotLive::Broken(String::new())),
@@ -243,6 +244,7 @@ impl<'a> Started<'a> {
                 self.relink.cancel();
                 let told = session.asked(&asked.question);
                 asked.answer(&told);
+                session.keep_base();
                 self.relink_soon();
             }
             Err(why) => asked.refuse(why),
@@ -253,6 +255,12 @@ impl<'a> Started<'a> {
     fn relink_soon(&mut self) {
         if self.session.as_ref().is_ok_and(Session::is_as_written) {
             self.relink.soon();
+        }
+    }
+
+    fn keep_base(&self) {
+        if let Ok(session) = &self.session {
+            session.keep_base();
         }
     }
 
@@ -283,7 +291,10 @@ impl<'a> Started<'a> {
             return;
         }
         match session.settle() {
-            Ok(Some(report)) => report.print_settled(self.args.into()),
+            Ok(Some(report)) => {
+                report.print_settled(self.args.into());
+                self.keep_base();
+            }
             Ok(None) => {}
             Err(why) => self.say(&format!("lines are those of before the edit: {why}")),
         }
@@ -310,7 +321,10 @@ impl<'a> Started<'a> {
         };
         self.relink.cancel();
         match session.undo() {
-            Ok(undone) => self.say(&undo::text(&undone)),
+            Ok(undone) => {
+                self.say(&undo::text(&undone));
+                self.keep_base();
+            }
             Err(why) => self.say(&why),
         }
     }
@@ -328,7 +342,7 @@ impl<'a> Started<'a> {
             });
         }
         self.relink.cancel();
-        let why = match build::build(self.args, &self.build.folder) {
+        let why = match build::build(&self.args.program, &self.build.folder) {
             Ok(Some(build)) => return Some(build),
             Ok(None) => "it does not compile".to_owned(),
             Err(why) => why,

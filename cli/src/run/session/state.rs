@@ -2,6 +2,7 @@
 
 use super::undo::Steps;
 use crate::args::Run;
+use crate::run::base::Base;
 use crate::run::build::Build;
 use crate::run::crates::{self, Crate};
 use crate::run::eval::overlay::Overlay;
@@ -65,6 +66,8 @@ pub(super) struct Session {
     pub(super) is_partial: bool,
     /// What was applied of such edits: it runs newer than its crate.
     pub(super) partly: HashSet<(String, String)>,
+    /// What runs, for `cargo midair check`.
+    base: Base,
 }
 
 impl Session {
@@ -144,6 +147,13 @@ impl Session {
         if let Some(main) = names.global("main") {
             agent.prepare(main)?;
         }
+        let base = Base::of(&args.program, &build.folder);
+        let kept = base
+            .write_program(copy)
+            .and_then(|()| base.write(&crates, &build.inputs, |_| late.is_empty()));
+        if let Err(why) = kept {
+            report::say(args.json(), &no_base(&why));
+        }
         report::say(args.json(), &control(&agent));
         report::say(args.json(), &format!("watching {} crates", crates.len()));
         if !late.is_empty() {
@@ -185,6 +195,7 @@ impl Session {
             needs_cargo: false,
             is_partial: args.partial,
             partly: HashSet::new(),
+            base,
         })
     }
 }
@@ -195,6 +206,23 @@ impl Session {
         let path = &self.agent.hello.control;
         (!path.is_empty()).then(|| path.into())
     }
+
+    /// Tells `cargo midair check` what runs.
+    pub(super) fn keep_base(&self) {
+        // Of what was applied in part, there are no objects; and what was configured in
+        // vain is still to be refused.
+        if self.partly.is_empty() && !self.needs_cargo {
+            let is_as_written = |n| !self.stale.contains(&n) && self.overlay.is_empty();
+            let kept = self.base.write(&self.crates, &self.inputs, is_as_written);
+            if let Err(why) = kept {
+                report::say(self.say.json, &no_base(&why));
+            }
+        }
+    }
+}
+
+fn no_base(why: &str) -> String {
+    format!("`cargo midair check` does not know what runs: {why}")
 }
 
 /// Where the control socket is, in words.
