@@ -81,14 +81,10 @@ impl Base {
         let mut all = Vec::new();
         for capture in &build.captures {
             let name = capture.crate_name().unwrap_or_default();
-            all.push(Crate {
-                units: Units::find(&capture.incremental(), name, &files)?,
-                sources: crates::sources(capture),
-                capture: capture.clone(),
-                users: Vec::new(),
-                known: None,
-                texts: None,
-            });
+            let units = Units::find(&capture.incremental(), name, &files)?;
+            let mut one = Crate::of(capture, units);
+            one.has_read(crates::read(capture));
+            all.push(one);
         }
         self.write_program(&build.executable)?;
         self.write(&all, &build.inputs, |_| true)

@@ -127,14 +127,7 @@ impl Scratch {
             for unit in units.running.values() {
                 types.add(Arc::clone(&unit.types));
             }
-            crates.push(Crate {
-                units,
-                capture: one.capture.clone(),
-                sources: Vec::new(),
-                users: Vec::new(),
-                known: None,
-                texts: None,
-            });
+            crates.push(Crate::of(&one.capture, units));
         }
         let running = Running {
             crates: &crates,

@@ -28,6 +28,20 @@ pub(crate) struct Crate {
 }
 
 impl Crate {
+    /// One of which nothing more is known.
+    pub(crate) fn of(capture: &Capture, units: Units) -> Self {
+        Self {
+            capture: capture.clone(),
+            units,
+            sources: Vec::new(),
+            users: Vec::new(),
+            known: None,
+            called: None,
+            is_looked_at: false,
+            texts: None,
+        }
+    }
+
     /// Its sources are these.
     pub(crate) fn has_read(&mut self, read: Vec<(String, PathBuf)>) {
         self.called = Called::of(&self.capture.args, &read);

@@ -88,8 +88,7 @@ impl Session {
         let mut late = Vec::new();
         let target = build.folder.parent().unwrap_or(&build.folder);
         for capture in &build.captures {
-            let incremental = capture.codegen("incremental").unwrap_or_default();
-            let incremental = capture.directory.join(incremental);
+            let incremental = capture.incremental();
             let name = capture.crate_name().unwrap_or_default();
             let read = crates::read(capture);
             let sources = read.iter().map(|(_, path)| path);
@@ -98,16 +97,7 @@ impl Session {
                 sources.cloned().partition(|path| path.starts_with(target));
             watch.add(&generated)?;
             late.extend(watch.add_of_build(&written, build.begun)?);
-            let mut one = Crate {
-                units: Units::find(&incremental, name, &files)?,
-                capture: capture.clone(),
-                sources: Vec::new(),
-                users: Vec::new(),
-                known: None,
-                called: None,
-                is_looked_at: false,
-                texts: None,
-            };
+            let mut one = Crate::of(capture, Units::find(&incremental, name, &files)?);
             one.has_read(read);
             crates.push(one);
         }
