@@ -54,6 +54,26 @@ fn the_methods_of_a_trait_are_swapped() {
     edit.refuses(&["slot 0 of the table of `<app::S as app::T>` is `two`, and was `one`"]);
 }
 
+const DROP: &str = "impl Drop for S { fn drop(&mut self) { std::hint::black_box(self.0); } }";
+
+#[test]
+fn a_type_behind_a_trait_object_gets_a_drop_or_loses_it() {
+    for methods in [(ONE, "fn one(&self) -> u32 { self.0 }"), ("", "")] {
+        let source = |by: u8| {
+            let calls = object(methods.0, methods.1, by);
+            calls.replace("t.one() + t.two()", "size_of_val(t) as u32")
+        };
+        let dropped = |by: u8| format!("{} {DROP}", source(by));
+        let what = "the table of `<app::S as app::T>` says that a drop";
+        Edit::of(&source(1), &dropped(1))
+            .refuses(&[&format!("{what} does nothing, and it does now")]);
+        Edit::of(&dropped(1), &source(1))
+            .refuses(&[&format!("{what} does something, and it does not now")]);
+        let changed = dropped(1).replace("black_box(self.0)", "black_box(self.0 + 1)");
+        Edit::of(&dropped(1), &changed).same("<app::S as core::ops::drop::Drop>::drop");
+    }
+}
+
 #[test]
 fn a_default_method_is_edited() {
     let source = |by: u8| {

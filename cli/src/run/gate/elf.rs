@@ -154,6 +154,18 @@ impl<'d> Elf<'d> {
             .collect()
     }
 
+    /// Whether there is a function in the first slot of such a table.
+    pub(super) fn is_filled(&'d self, operand: u64) -> Option<bool> {
+        match self.place(operand)? {
+            Place::In(section, at) => Some(linked(&section, at).is_some()),
+            Place::Address(at) => {
+                let mut relocations = self.file.dynamic_relocations()?;
+                let is_written = relocations.any(|(written, _)| written == at);
+                Some(is_written || self.word(at)? != 0)
+            }
+        }
+    }
+
     fn place(&'d self, operand: u64) -> Option<Place<'d>> {
         let info = self.file.section_by_name(".debug_info")?;
         if !self.is_object() {

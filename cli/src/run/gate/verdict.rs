@@ -135,6 +135,14 @@ pub enum Refusal {
         /// How many there are.
         new: u64,
     },
+    /// Trait objects that exist have a table that says that nothing is to be done when
+    /// they are dropped, and now there is, or the other way round.
+    VtableDrop {
+        /// The type and the trait, as `<Type as Trait>`.
+        name: String,
+        /// Something is to be done now.
+        new: bool,
+    },
     /// Trait objects that exist have another method in a slot of their table.
     VtableSlot {
         /// The type and the trait, as `<Type as Trait>`.

@@ -2,7 +2,8 @@
 //!
 //! The types of pointers to trait objects and of vtables have the length.
 //! The order is in no type, so the tables themselves are read: the
-//! methods' symbols at the address of `<Type as Trait>::{vtable}`.
+//! methods' symbols at the address of `<Type as Trait>::{vtable}`. Neither is whether
+//! such an object is to be dropped at all: the first slot is empty if not.
 
 use super::compare::Comparison;
 use super::elf::Elf;
@@ -78,6 +79,15 @@ pub(super) fn compare(comparison: &Comparison<'_>, refuse: &mut dyn FnMut(Refusa
         let Some((old_unit, old_table)) = before.get(&name) else {
             continue;
         };
+        let (was, is) = (drops(old_unit, old_table), drops(new_unit, table));
+        if let (Some(was), Some(is)) = (was, is)
+            && was != is
+        {
+            let name = String::from_utf8_lossy(&name);
+            let name = name.trim_end_matches("::{vtable}").to_owned();
+            refuse(Refusal::VtableDrop { name, new: is });
+            continue;
+        }
         let (Some(a), Some(b)) = (slots(old_unit, old_table), slots(new_unit, table)) else {
             continue;
         };
@@ -114,6 +124,12 @@ fn tables<'a>(side: &Side<'a>) -> HashMap<Vec<u8>, (&'a Unit, &'a Static)> {
         }
     }
     found
+}
+
+/// Whether a drop of such an object does anything.
+fn drops(unit: &Unit, table: &Static) -> Option<bool> {
+    let elf = Elf::parse(&unit.bytes).ok()?;
+    elf.is_filled(table.address?)
 }
 
 /// The methods of a table by their names, without what they are of.

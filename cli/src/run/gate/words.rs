@@ -91,6 +91,16 @@ impl fmt::Display for Refusal {
                 "objects of trait `{name}` have tables of {old} method{}, and the trait has {new} now",
                 plural(*old as usize)
             ),
+            Self::VtableDrop { name, new } => write!(
+                f,
+                "the table of `{name}` says that a drop {}, and it {} now",
+                if *new {
+                    "does nothing"
+                } else {
+                    "does something"
+                },
+                if *new { "does" } else { "does not" }
+            ),
             Self::VtableSlot {
                 name,
                 slot,

@@ -30,7 +30,12 @@ impl Session {
     pub(super) fn configured(&mut self, build: &Build, begun: Instant) -> Result<Report, NotLive> {
         self.inputs = build.inputs.iter().cloned().collect();
         self.watch.add(&build.inputs)?;
-        for path in &build.inputs {
+        // What was edited meanwhile is another edit.
+        let is_older = |path: &PathBuf| {
+            let written = path.metadata().and_then(|file| file.modified());
+            written.is_ok_and(|written| written < build.begun)
+        };
+        for path in build.inputs.iter().filter(|path| is_older(path)) {
             self.watch.look(path);
         }
         let refused = self.other_crates(build);
@@ -46,12 +51,16 @@ impl Session {
             one.capture = newer.unwrap_or(&one.capture).clone();
             one.has_read(crates::read(&one.capture));
             self.watch.add(&one.sources)?;
-            // What was edited meanwhile is another edit.
-            let (seen, later): (Vec<&PathBuf>, Vec<&PathBuf>) =
-                one.sources.iter().partition(|path| {
-                    let written = path.metadata().and_then(|file| file.modified());
-                    written.is_ok_and(|written| written < build.begun)
-                });
+            // What a build script has written was written before rustc was called.
+            let generated = one.capture.env.get("OUT_DIR").map(PathBuf::from);
+            let is_generated = |path: &PathBuf| {
+                let mut generated = generated.iter();
+                generated.any(|folder| path.starts_with(folder))
+            };
+            let (seen, later): (Vec<&PathBuf>, Vec<&PathBuf>) = one
+                .sources
+                .iter()
+                .partition(|path| is_generated(path) || is_older(path));
             for path in seen {
                 self.watch.look(path);
             }

@@ -50,7 +50,7 @@ const MORE: &[Edit] = &[
     Edit {
         what: "labels and ranges",
         places: &[(OTHER, "0 => continue 'rows,", "0 if x > 5 => break 'rows,"), (OTHER, "5.. => return", "6..=8 | 100.. => return")],
-        expected: Live,
+        expected: Same,
     },
     Edit {
         what: "let-else and if-let chains",
@@ -118,12 +118,12 @@ const MORE: &[Edit] = &[
     Edit {
         what: "a drop of what old objects are",
         places: &[(OTHER, "impl Plugin for Plain {", "impl Drop for Plain {\n    fn drop(&mut self) {\n        DROPPED.fetch_add(1, Ordering::Relaxed);\n    }\n}\n\nimpl Plugin for Plain {")],
-        expected: Refused("drop"),
+        expected: Refused("that a drop does nothing"),
     },
     Edit {
         what: "a drop that goes",
-        places: &[(OTHER, "impl Drop for Loud {\n    fn drop(&mut self) {\n        DROPPED.fetch_add(1, Ordering::Relaxed);\n    }\n}\n", "")],
-        expected: Live,
+        places: &[(OTHER, "impl Drop for Loud {\n    fn drop(&mut self) {\n        DROPPED.fetch_add(1, Ordering::Relaxed);\n    }\n}\n", "// It has none.\n")],
+        expected: Refused("does something"),
     },
     Edit {
         what: "a method that a trait gets",
@@ -198,11 +198,11 @@ const MORE: &[Edit] = &[
     Edit {
         what: "a feature",
         places: &[("app/Cargo.toml", "[features]\n", "[features]\ndefault = [\"loud\"]\n")],
-        expected: Refused("restart"),
+        expected: Refused("another crate for cargo"),
     },
     Edit {
         what: "a version",
         places: &[("app/Cargo.toml", "version = \"0.1.0\"", "version = \"0.2.0\"")],
-        expected: Refused("restart"),
+        expected: Refused("another crate for cargo"),
     },
 ];
