@@ -1,6 +1,7 @@
 //! `repl`: lines with history and completion, by rustyline.
 //!
-//! Completion asks the program, over a connection of its own. The history is that of
+//! Completion asks the program, over a connection of its own. A definition for `eval` may
+//! have several lines: it goes on while a brace is open, until an empty line. The history is that of
 //! all programs, in `$XDG_STATE_HOME/midair/history` or
 //! `~/.local/state/midair/history`.
 
@@ -13,13 +14,14 @@ use crate::output;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
-use rustyline::{CompletionType, Config, Context, Editor, Helper, Highlighter, Hinter, Validator};
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{CompletionType, Config, Context, Editor, Helper, Highlighter, Hinter};
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Knows how a line could go on.
-#[derive(Helper, Highlighter, Hinter, Validator)]
+#[derive(Helper, Highlighter, Hinter)]
 struct Asks(RefCell<Connection>);
 
 impl Completer for Asks {
@@ -46,6 +48,27 @@ impl Completer for Asks {
         };
         Ok((word, found))
     }
+}
+
+impl Validator for Asks {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        Ok(match goes_on(context.input()) {
+            true => ValidationResult::Incomplete,
+            false => ValidationResult::Valid(None),
+        })
+    }
+}
+
+/// Whether a definition has not come to its end.
+fn goes_on(typed: &str) -> bool {
+    let Some(definition) = typed.trim_start().strip_prefix("eval ") else {
+        return false;
+    };
+    let count = |bracket| definition.matches(bracket).count();
+    // Those in strings and comments do not count for who knows Rust.
+    !definition.ends_with('\n')
+        && count('{') > count('}')
+        && definition.parse::<proc_macro2::TokenStream>().is_err()
 }
 
 pub(crate) fn run(args: &Repl) -> Result<ExitCode, Error> {
@@ -102,4 +125,20 @@ fn history() -> Option<PathBuf> {
     };
     let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
     Some(state?.join("midair/history"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::goes_on;
+
+    #[test]
+    fn a_definition_goes_on_while_a_brace_is_open() {
+        assert!(goes_on("eval fn a() {"));
+        assert!(goes_on(" eval --write fn a() {\n    if b { 1"));
+        assert!(!goes_on("eval fn a() {\n    1\n}"));
+        assert!(!goes_on("eval fn a() { println!(\"{{ {\") }"));
+        assert!(!goes_on("eval fn a() {\n"), "an empty line ends it");
+        assert!(!goes_on("eval fn a() }"));
+        assert!(!goes_on("set MESSAGE {"));
+    }
 }

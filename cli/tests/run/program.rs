@@ -5,6 +5,7 @@ use serde_json::Value;
 use snapbox::cmd::cargo_bin;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -341,7 +342,17 @@ pub(crate) fn for_workspaces(command: &mut Command) {
     command
         .env_remove("RUSTFLAGS")
         .env_remove("RUSTC_WRAPPER")
-        .env("NO_COLOR", "1");
+        .env("NO_COLOR", "1")
+        // Not among those that somebody who tests `attach` finds.
+        .env("XDG_RUNTIME_DIR", runtime());
+}
+
+/// A folder for control sockets: one for all tests of this user, with a short name.
+fn runtime() -> PathBuf {
+    let user = std::fs::metadata("/proc/self").unwrap().uid();
+    let folder = PathBuf::from(format!("/tmp/midair-tests-{user}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 /// Whether it is a variable of cargo's about another target: its linker, its runner.
