@@ -25,6 +25,8 @@ mod eval;
 mod failures;
 #[path = "run/greeting.rs"]
 mod greeting;
+#[path = "run/hostile.rs"]
+mod hostile;
 #[path = "run/keeps.rs"]
 mod keeps;
 #[path = "run/keys.rs"]

@@ -3,8 +3,9 @@
 //!
 //! Suspended futures, trait objects, wakers, function pointers, `&'static str`s
 //! and destructors of thread-locals in the heap may all lead into code that was
-//! replaced long ago. So each aligned word of the program's memory counts as a
-//! pointer, also in the form that glibc gives to function pointers that it keeps
+//! replaced long ago. So eight bytes anywhere in the program's memory count as a
+//! pointer (packed structures are aligned to nothing), aligned ones also in the form
+//! that glibc gives to function pointers that it keeps
 //! (`__cxa_thread_atexit_impl`, `atexit`, `setjmp`), as do registers and the
 //! kernel's handlers of signals. That an image is found too often only keeps it
 //! loaded.
@@ -14,13 +15,12 @@
 //! other thread has run meanwhile ([`Rest`]); else it is said who has.
 //!
 //! Not searched: pages that are as their file has them (nobody has written
-//! there), what lies below the stack pointers of stacks of glibc's, midair's own
+//! there), pages that nobody may read, what lies below the stack pointers of stacks of glibc's, midair's own
 //! memory (what leads on from there is asked of the patches and the generations),
 //! and memory that this process has given to the kernel or to others to keep (a
 //! pipe). More
-//! than [`MOST`] is not searched at all. A pointer is seen where its address is a
-//! multiple of eight; a register of a sleeper where one of its frames has saved
-//! it.
+//! than [`MOST`] is not searched at all. A register of a sleeper is seen where one of
+//! its frames has saved it.
 
 use crate::memory::layout::{map_anywhere, page_size, unmap};
 use crate::threads::own_memory;
@@ -38,6 +38,11 @@ const MOST: usize = 1 << 30;
 const LONGEST: usize = 64 << 30;
 /// How much is read at once.
 const CHUNK: usize = 256 << 10;
+
+/// One in each byte of a word.
+const BYTES: usize = usize::from_ne_bytes([1; 8]);
+/// Which byte of an address all images have in common, or nearly so: in bits.
+const MARK: u32 = 40;
 
 /// What is searched for.
 pub(super) struct Wanted {
@@ -107,6 +112,8 @@ struct Search<'a> {
     parts: Vec<(Range<usize>, usize)>,
     /// From the first part to the last.
     span: Range<usize>,
+    /// A byte that all addresses in there have, in each place of a word, if there is one.
+    mark: Option<usize>,
     holders: Vec<Option<Holder>>,
     guard: Option<usize>,
     bytes: usize,
@@ -125,6 +132,7 @@ impl<'a> Search<'a> {
             wanted,
             parts,
             span: start..end,
+            mark: (start >> MARK == end >> MARK).then(|| BYTES * (start >> MARK & 0xff)),
             holders: vec![None; wanted.len()],
             guard: pointer_guard(),
             bytes: 0,
@@ -145,6 +153,21 @@ impl<'a> Search<'a> {
         plain.or_else(|| {
             let shown = demangled(word, self.guard?);
             self.image_at(shown).map(|n| (n, shown))
+        })
+    }
+
+    /// The same of a word that begins in one and ends in the next: the image, the
+    /// address, and how many bytes into the first one it begins.
+    fn across(&self, first: usize, next: usize) -> Option<(usize, usize, usize)> {
+        if self
+            .mark
+            .is_some_and(|mark| !has_zero(first ^ mark) && !has_zero(next ^ mark))
+        {
+            return None;
+        }
+        (1..8).find_map(|bytes| {
+            let word = first >> (8 * bytes) | next << (64 - 8 * bytes);
+            self.image_at(word).map(|n| (n, word, bytes))
         })
     }
 
@@ -218,6 +241,7 @@ impl<'a> Search<'a> {
     /// One stretch of memory; false if it is not there any more.
     fn piece(&mut self, piece: Range<usize>, mapping: &Mapping, rest: &Rest) -> bool {
         let mut at = piece.start;
+        let mut last = 0;
         while at < piece.end {
             let len = CHUNK.min(piece.end - at) / 8;
             let words = self.buffer.words();
@@ -226,9 +250,14 @@ impl<'a> Search<'a> {
             }
             for place in 0..len {
                 let word = self.buffer.words()[place];
+                let here = at + 8 * place;
                 if let Some((n, to)) = self.image(word) {
-                    self.found(n, to, at + 8 * place, mapping, rest);
+                    self.found(n, to, here, mapping, rest);
                 }
+                if let Some((n, to, bytes)) = self.across(last, word) {
+                    self.found(n, to, here - 8 + bytes, mapping, rest);
+                }
+                last = word;
             }
             at += 8 * len.max(1);
         }
@@ -255,6 +284,11 @@ impl<'a> Search<'a> {
             },
         });
     }
+}
+
+/// Whether one of the bytes is zero.
+fn has_zero(word: usize) -> bool {
+    word.wrapping_sub(BYTES) & !word & (BYTES << 7) != 0
 }
 
 /// Memory that the search itself does not find.

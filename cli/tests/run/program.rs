@@ -317,6 +317,13 @@ impl Program {
         self.workspace
     }
 
+    /// Closes the program's input; its last line, and what it ends with.
+    pub(crate) fn last_line(mut self) -> (String, i32) {
+        drop(self.input);
+        let line = self.answers.recv_timeout(PATIENCE).unwrap();
+        (line, self.child.wait().unwrap().code().unwrap())
+    }
+
     /// Closes the program's input; what it ends with.
     pub(crate) fn end(mut self) -> i32 {
         drop(self.input);
