@@ -7,7 +7,10 @@
 //!
 //! An image goes as a whole or not at all. One that has brought something new (a
 //! function, a static, a thread-local that the program did not have) stays: later
-//! edits are linked against it, and state is never thrown away.
+//! edits are linked against it, and state is never thrown away. So does one of a program
+//! with optimised libraries: what their code has in registers while it sleeps is in no
+//! memory. Unoptimised code has nothing there, and the standard library nothing of the
+//! program's but while a frame of the program's is on the same stack.
 //!
 //! The agent's own heap is not searched (`midair-agent` has one). An agent that is
 //! linked into the program shares the program's: there what is left of its notes
@@ -75,6 +78,7 @@ struct Loaded {
     /// What can be pointed to, counted from `at`.
     parts: Vec<Range<usize>>,
     new: Vec<String>,
+    stays: String,
     /// Functions that were led into it, by their own addresses, and where to,
     /// counted from `at`.
     functions: Vec<(u64, usize)>,
@@ -118,6 +122,7 @@ impl Images {
             file: PathBuf::from(&load.file),
             parts: parts.collect(),
             new: contents.new.clone(),
+            stays: contents.stays.clone(),
             functions: functions.collect(),
             why: Why::Fresh,
         });
@@ -197,6 +202,7 @@ impl Images {
                     )
                 }
                 (None, _) if !loaded.new.is_empty() => Why::Stays(news(&loaded.new)),
+                (None, _) if !loaded.stays.is_empty() => Why::Stays(loaded.stays.clone()),
                 (None, Image::Unlisted(_)) => {
                     Why::Stays("it was not loaded by the dynamic linker".to_owned())
                 }

@@ -16,7 +16,7 @@ pub use memory::{Active, Contents, Held, Images, Span};
 pub use wire::{Fields, Message, receive, send};
 
 /// Changes whenever a message does.
-pub const VERSION: u64 = 7;
+pub const VERSION: u64 = 8;
 /// The environment variable that tells the agent its socket: the number of an
 /// inherited descriptor.
 pub const SOCKET: &str = "MIDAIR_AGENT_SOCKET";

@@ -27,6 +27,8 @@ pub(crate) struct Build {
     pub(crate) libraries: Vec<PathBuf>,
     /// Files that cargo reads and rustc does not see.
     pub(crate) inputs: Vec<PathBuf>,
+    /// A library in the program whose code may keep things in registers for long.
+    pub(crate) optimised: Option<String>,
 }
 
 /// Where midair's own files go.
@@ -79,6 +81,7 @@ pub(crate) fn build(args: &Program, folder: &Path) -> Result<Option<Build>, Stri
     let inputs = inputs::of(&built.packages, &all);
     Ok(Some(Build {
         inputs,
+        optimised: built.optimised,
         begun,
         linked: built.executable.clone(),
         executable: built.executable,
@@ -95,6 +98,8 @@ struct Built {
     edited: Vec<(String, Vec<PathBuf>)>,
     /// What cargo has told of packages that are edited here.
     packages: Vec<inputs::Told>,
+    /// A library that is optimised.
+    optimised: Option<String>,
 }
 
 impl Built {
@@ -166,6 +171,7 @@ fn call(args: &Program, captured: &Path) -> Result<Option<Built>, String> {
     let mut libraries = Vec::new();
     let mut edited = Vec::new();
     let mut packages = Vec::new();
+    let mut optimised = None;
     if let Some(output) = child.stdout.take() {
         for message in Message::parse_stream(BufReader::new(output)) {
             let message = message.map_err(|e| format!("cargo: {e}"))?;
@@ -179,6 +185,9 @@ fn call(args: &Program, captured: &Path) -> Result<Option<Built>, String> {
                 .iter()
                 .find(|path| path.extension().is_some_and(|e| e == "rlib"));
             libraries.extend(library.cloned());
+            if library.is_some() && artifact.profile.opt_level != "0" {
+                optimised.get_or_insert_with(|| artifact.target.name.clone());
+            }
             let is_linked = library.is_some() || artifact.executable.is_some();
             if let Some(name) = edited_package(&artifact.package_id.repr).filter(|_| is_linked) {
                 edited.push((name, files));
@@ -195,6 +204,7 @@ fn call(args: &Program, captured: &Path) -> Result<Option<Built>, String> {
             libraries,
             edited,
             packages,
+            optimised,
         })),
         [] => Err("there is no program to run; name one with --bin or --example".to_owned()),
         several => {

@@ -1,6 +1,7 @@
 //! Old code that is used long after it was replaced, from where it is hard to find.
 
 use crate::program::Program;
+use crate::socket::Client;
 use crate::workspace::Workspace;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -52,66 +53,51 @@ impl Hostile {
         }
     }
 
-    /// Keeps something of the code of one edit, buries it, and uses it.
-    fn outlives(&mut self, what: &str, from: &str, to: &str, wanted: &str) {
+    /// Keeps something of the code of one edit, which another one replaces.
+    fn keep(&mut self, what: &str, from: &str, to: &str) {
         let text = self.program.workspace.read(MAIN);
         assert_eq!(text.matches(from).count(), 1, "{from:?}");
         self.program.workspace.write(MAIN, &text.replace(from, to));
         let _ = self.program.report();
         assert_eq!(self.program.ask(what), "kept");
-        let text = self.program.workspace.read(MAIN);
-        self.program.workspace.write(MAIN, &text.replace(to, from));
+        self.program.workspace.write(MAIN, &text);
         let _ = self.program.report();
-        let held = self.bury();
-        println!("{what}: {held:?}");
-        assert_eq!(self.program.ask(&format!("use {what}")), wanted, "{held:?}");
     }
 }
 
 #[test]
 fn what_is_kept_of_old_code_in_odd_places_works_for_as_long_as_it_is_kept() {
     let mut hostile = Hostile::start();
-    let text = ("\"text 0\"\n", "\"text of old code\"\n");
-    let kept = [
-        ("boxed", text, "boxed text of old code"),
-        ("waker", ("\"waker 0\"", "\"waker of old code\""), "woken 2"),
-        (
-            "thread-local",
-            text,
-            "thread-local text of old code, dropped text of old code",
-        ),
-        ("packed", text, "packed 1 text of old code"),
-    ];
-    for (what, (from, to), wanted) in kept {
-        hostile.outlives(what, from, to, wanted);
+    // Each has an image of its own, so that none is held by another's.
+    for what in ["boxed", "thread-local", "packed"] {
+        hostile.keep(what, "\"text 0\"\n", &format!("\"text of {what}\"\n"));
     }
-    let unwound = "as it was asked to, dropped text of old codeunwound by old code";
-    hostile.outlives("unwinding", "unwound 0", "unwound by old code", unwound);
+    hostile.keep("waker", "\"waker 0\"", "\"old waker\"");
+    hostile.keep("unwinding", "unwound 0", "(unwound)");
+    hostile.keep("location", "\"location 0\"", "\"old location\"");
+    hostile.keep("at exit", "c\"text 0\"", "c\"old text\"");
+    let held = hostile.bury();
+    println!("{held:#?}");
+    assert!(held.len() >= 7, "{held:#?}");
+
     let text = hostile.program.workspace.read(MAIN);
     let line = text.lines().position(|line| line == "    here()").unwrap() + 1;
-    hostile.outlives(
-        "location",
-        "\"location 0\"",
-        "\"location of old code\"",
-        &format!("line {line}"),
-    );
-    hostile.outlives_exit();
-}
-
-impl Hostile {
-    fn outlives_exit(mut self) {
-        let (from, to) = ("c\"text 0\"", "c\"text of old code\"");
-        let text = self.program.workspace.read(MAIN);
-        self.program.workspace.write(MAIN, &text.replace(from, to));
-        let _ = self.program.report();
-        assert_eq!(self.program.ask("at exit"), "kept");
-        self.program.workspace.write(MAIN, &text);
-        let _ = self.program.report();
-        let held = self.bury();
-        println!("at exit: {held:?}");
-        let end = ("at exit text of old code".to_owned(), 0);
-        assert_eq!(self.program.last_line(), end);
+    let line = format!("line {line}");
+    for (what, wanted) in [
+        ("boxed", "boxed text of boxed"),
+        ("packed", "packed 1 text of packed"),
+        ("waker", "woken 2"),
+        ("unwinding", "as it was asked to, dropped (unwound)"),
+        (
+            "thread-local",
+            "thread-local text of thread-local, dropped (unwound)text of thread-local",
+        ),
+        ("location", line.as_str()),
+    ] {
+        assert_eq!(hostile.program.ask(&format!("use {what}")), wanted);
     }
+    let end = ("at exit old text".to_owned(), 0);
+    assert_eq!(hostile.program.last_line(), end);
 }
 
 #[test]
@@ -136,5 +122,28 @@ fn libraries_come_and_go_and_backtraces_have_names_while_code_comes_and_goes() {
         hostile.edit();
     }
     assert_eq!(hostile.program.ask("use libraries"), "0 failures");
+    assert_eq!(hostile.program.end(), 0);
+}
+
+#[test]
+fn with_an_optimised_dependency_old_code_stays_and_that_is_said() {
+    let workspace = Workspace::of("cli/tests/fixtures/soak", "soak");
+    let manifest = workspace.read("Cargo.toml");
+    let dependency =
+        "\n[dependencies]\ncfg-if = \"1\"\n\n[profile.dev.package.cfg-if]\nopt-level = 1\n";
+    workspace.write("Cargo.toml", &(manifest + dependency));
+    let program = Program::with(workspace, &[]);
+    let mut socket = Client::connect(&program.socket());
+    program.wait_until_watched();
+    let mut hostile = Hostile {
+        program,
+        answers: 0,
+    };
+    hostile.bury();
+    let report = hostile.edit();
+    assert_eq!(report["images"]["unloaded"], 0, "{report:#}");
+    let answer = socket.command(&["generations"]);
+    let held = answer["data"][1]["held"].as_str().unwrap();
+    assert!(held.contains("`cfg_if` is optimised"), "{held}");
     assert_eq!(hostile.program.end(), 0);
 }

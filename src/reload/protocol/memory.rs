@@ -10,6 +10,8 @@ pub struct Contents {
     /// What the program did not have before: later images may refer to it, and to
     /// nothing else in here.
     pub new: Vec<String>,
+    /// Why it is not to be unloaded at all; empty if it may be.
+    pub stays: String,
 }
 
 /// A stretch of bytes.
@@ -64,12 +66,14 @@ impl Message for Contents {
     fn put(&self, bytes: &mut Vec<u8>) {
         self.parts.put(bytes);
         self.new.put(bytes);
+        self.stays.put(bytes);
     }
 
     fn get(fields: &mut Fields<'_>) -> Option<Self> {
         Some(Self {
             parts: Vec::get(fields)?,
             new: Vec::get(fields)?,
+            stays: String::get(fields)?,
         })
     }
 }

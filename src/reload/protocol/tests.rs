@@ -24,6 +24,7 @@ fn requests() -> Vec<Request> {
         contents: Contents {
             parts: vec![Span { start: 9, len: 10 }],
             new: vec!["a".to_owned()],
+            stays: "optimised".to_owned(),
         },
         settles: true,
     };

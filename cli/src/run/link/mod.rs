@@ -182,6 +182,7 @@ impl Image {
         Contents {
             parts: parts.collect(),
             new,
+            stays: String::new(),
         }
     }
 

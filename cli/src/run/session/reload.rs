@@ -171,6 +171,7 @@ impl Session {
             .iter()
             .map(|(object, symbol, _)| object.symbol_name(*symbol));
         load.contents = image.contents(called.map(report::path).collect());
+        load.contents.stays.clone_from(&self.stays);
         let loaded = self.agent.load(load)?;
         latency.load = loaded.load_nanoseconds as f64 / 1e6;
         latency.swap = loaded.swap_nanoseconds as f64 / 1e6;

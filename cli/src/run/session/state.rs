@@ -49,6 +49,8 @@ pub(super) struct Session {
     pub(super) reserve: u64,
     /// The last edit was not built; it may be, as it is.
     pub(super) again: bool,
+    /// Why images stay, if they all do.
+    pub(super) stays: String,
     /// How things are said.
     pub(super) say: Say,
     /// What was typed in place of functions in files.
@@ -176,6 +178,7 @@ impl Session {
             images: 0,
             reserve: 0,
             again: false,
+            stays: build.optimised.as_deref().map_or_else(String::new, stays),
             say: args.into(),
             overlay: Overlay::default(),
             running_overlay: Overlay::default(),
@@ -213,6 +216,14 @@ impl Session {
 
 fn no_base(why: &str) -> String {
     format!("`cargo midair check` does not know what runs: {why}")
+}
+
+/// Of a library that is optimised.
+fn stays(library: &str) -> String {
+    format!(
+        "`{library}` is optimised, so that a thread may have an address of it in a register \
+         for long, where nobody sees it"
+    )
 }
 
 /// Where the control socket is, in words.
