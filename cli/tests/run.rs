@@ -47,6 +47,8 @@ mod program;
 mod refused;
 #[path = "run/relink.rs"]
 mod relink;
+#[path = "run/said.rs"]
+mod said;
 #[path = "run/server.rs"]
 mod server;
 #[path = "run/shadow.rs"]

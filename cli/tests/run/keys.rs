@@ -109,6 +109,27 @@ fn a_restart_runs_what_was_refused() {
 }
 
 #[test]
+fn a_restart_runs_another_version_of_the_manifest() {
+    let (mut program, first) = start();
+    let manifest = program.workspace.read("Cargo.toml");
+    let newer = manifest.replace("version = \"0.1.0\"", "version = \"0.1.1\"");
+    assert_ne!(manifest, newer);
+    program.workspace.write("Cargo.toml", &newer);
+    let why = program.report()["refused"].to_string();
+    assert!(why.contains("version 0.1.1, was 0.1.0"), "{why}");
+    assert_eq!(Client::new(&first).ask("/increment").1, "1");
+    program.key("r");
+    program.said("restarted");
+    let second = address(&program);
+    program.wait_until_watched();
+    let report = program.edit(MAIN, INCREMENT, "fetch_add(3, Ordering::Relaxed) + 3");
+    assert_eq!(redirected(&report), ["increment"], "{report:#}");
+    assert_eq!(Client::new(&second).ask("/increment").1, "3");
+    program.key("q");
+    assert_eq!(program.wait(), 0);
+}
+
+#[test]
 fn what_does_not_compile_is_not_restarted() {
     let (mut program, address) = start();
     let text = program
