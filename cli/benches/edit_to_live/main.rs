@@ -9,9 +9,11 @@
 //! and in its library, with text of the same length and with a line more. Both take turns,
 //! so that they share the machine's moods; before each edit midair may end what it does
 //! in the background, as it would while a person types. Medians of `MIDAIR_ROUNDS`, else 9.
+//! With `MIDAIR_DX`, a path, `dx serve --hot-patch` takes turns, too.
 
 #[path = "../../tests/run/client.rs"]
 mod client;
+mod dx;
 mod midair;
 mod restart;
 
@@ -56,10 +58,12 @@ struct Copy {
     root: PathBuf,
     /// How often each file was edited, and how many lines that has added.
     edits: [(usize, usize); 2],
+    /// What a file of this name says otherwise.
+    adapt: fn(&str, &str) -> String,
 }
 
 impl Copy {
-    fn new(name: &str) -> Self {
+    fn new(name: &str, adapt: fn(&str, &str) -> String) -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/notes");
         for file in [
@@ -71,11 +75,12 @@ impl Copy {
         ] {
             let to = root.join(file);
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-            std::fs::copy(example.join(file), to).unwrap();
+            let text = std::fs::read_to_string(example.join(file)).unwrap();
+            std::fs::write(to, adapt(file, &text)).unwrap();
         }
         let _ = std::fs::remove_file(root.join("notes.db"));
         let edits = [(0, 0); 2];
-        let copy = Self { root, edits };
+        let copy = Self { root, edits, adapt };
         (0..2).for_each(|n| copy.write(n));
         copy
     }
@@ -100,7 +105,8 @@ impl Copy {
         let to = to.replace('N', &digit(number));
         let to = format!("{}{to}", "// Another line.\n".repeat(lines));
         assert_eq!(text.matches(from).count(), 1);
-        std::fs::write(self.root.join(file), text.replace(from, &to)).unwrap();
+        let text = (self.adapt)(file, &text.replace(from, &to));
+        std::fs::write(self.root.join(file), text).unwrap();
     }
 
     fn answer(&self) -> String {
@@ -147,40 +153,71 @@ fn main() {
         return;
     }
     let rounds = std::env::var("MIDAIR_ROUNDS").map_or(9, |text| text.parse().unwrap());
-    let mut live = midair::Live::start(Copy::new("edit-midair"));
-    let mut restarted = restart::Restarted::start(Copy::new("edit-restart"));
-    let mut rows: [Vec<(midair::Sample, f64)>; 4] = Default::default();
+    let as_it_is = |_: &str, text: &str| text.to_owned();
+    let mut live = midair::Live::start(Copy::new("edit-midair", as_it_is));
+    let mut restarted = restart::Restarted::start(Copy::new("edit-restart", as_it_is));
+    let dx = std::env::var("MIDAIR_DX").ok();
+    let mut dx = dx.map(|dx| dx::Dx::start(&dx, Copy::new("edit-dx", dx::adapted)));
+    let mut rows: [Vec<Round>; 4] = Default::default();
     for _ in 0..rounds {
         for (edit, row) in EDITS.into_iter().zip(&mut rows) {
-            row.push((live.edit(edit), restarted.edit(edit)));
+            row.push(Round {
+                live: live.edit(edit),
+                restarted: restarted.edit(edit),
+                dx: dx.as_mut().and_then(|dx| dx.edit(edit)),
+            });
         }
     }
     print(&rows, rounds);
 }
 
-fn print(rows: &[Vec<(midair::Sample, f64)>; 4], rounds: usize) {
+/// One edit, made live in each way; milliseconds.
+struct Round {
+    live: midair::Sample,
+    restarted: f64,
+    dx: Option<f64>,
+}
+
+fn print(rows: &[Vec<Round>; 4], rounds: usize) {
     println!("medians of {rounds}, milliseconds\n");
-    println!("| edit | midair | of that rustc | beyond rustc | cargo build + restart | ratio |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| edit | midair | of that rustc | beyond rustc | cargo build + restart | ratio | dx |"
+    );
+    println!("|---|---|---|---|---|---|---|");
     for (edit, row) in EDITS.iter().zip(rows) {
-        let of = |value: fn(&midair::Sample) -> f64| median(row.iter().map(|(s, _)| value(s)));
+        let of = |value: fn(&midair::Sample) -> f64| median(row.iter().map(|r| value(&r.live)));
         let (seen, rustc) = (of(|s| s.seen), of(|s| s.part("rustc")));
         let beyond = of(|s| s.seen - s.part("rustc"));
-        let restart = median(row.iter().map(|(_, restart)| *restart));
+        let restart = median(row.iter().map(|round| round.restarted));
+        // Of each round, for the machine's moods.
+        let ratio = median(row.iter().map(|round| round.live.seen / round.restarted));
+        let dx: Vec<f64> = row.iter().filter_map(|round| round.dx).collect();
+        let dx = match dx.as_slice() {
+            [] => "–".to_owned(),
+            some => format!("{:.0}", median(some.iter().copied())),
+        };
         println!(
-            "| {} | {seen:.0} | {rustc:.0} | {beyond:.1} | {restart:.0} | {:.2} |",
+            "| {} | {seen:.0} | {rustc:.0} | {beyond:.1} | {restart:.0} | {ratio:.2} | {dx} |",
             edit.name,
-            seen / restart
         );
     }
+    let longer = |n: usize| {
+        let pairs = rows[n].iter().zip(&rows[n + 1]);
+        median(pairs.map(|(same, longer)| longer.live.seen / same.live.seen))
+    };
+    println!(
+        "\na line more / the same length: program {:.2}, library {:.2}",
+        longer(0),
+        longer(2)
+    );
     let parts = [
-        "watch", "rustc", "diff", "gate", "link", "load", "swap", "total",
+        "watch", "sources", "rustc", "diff", "gate", "link", "load", "swap", "total",
     ];
     println!("\n| edit | {} |", parts.join(" | "));
     println!("|---{}|", "|---".repeat(parts.len()));
     for (edit, row) in EDITS.iter().zip(rows) {
         let parts = parts.map(|part| {
-            let value = median(row.iter().map(|(sample, _)| sample.part(part)));
+            let value = median(row.iter().map(|round| round.live.part(part)));
             format!("{value:.1}")
         });
         println!("| {} | {} |", edit.name, parts.join(" | "));
