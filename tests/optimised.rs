@@ -5,6 +5,7 @@
 //! in some row, but for what only a higher `opt-level` makes interesting.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
@@ -62,6 +63,8 @@ fn run(row: &Row) -> Results {
         panic,
         units,
     } = row;
+    // All rows build the same file: nobody else may until this one has run.
+    let _lock = alone();
     let output = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--release", "--package=checks"])
         .arg(format!("--config=profile.release.opt-level={optimisation}"))
@@ -83,6 +86,15 @@ fn run(row: &Row) -> Results {
         Some((name.to_owned(), result.to_owned()))
     });
     results.collect()
+}
+
+/// Keeps other tests from building, in other processes too, until it is dropped.
+fn alone() -> File {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("optimised");
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    let lock = File::create(folder.join("alone.lock")).expect("a file can be made");
+    lock.lock().expect("a file can be locked");
+    lock
 }
 
 fn check(row: &Row) {
@@ -117,6 +129,7 @@ fn check(row: &Row) {
 /// Whether the library of `subject`, built alone, has what the attribute makes.
 fn has_opaque_functions(more: &[&str]) -> bool {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("optimised");
+    let _lock = alone();
     let output = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--release", "--package=subject"])
         .args(more)
