@@ -1,4 +1,5 @@
-//! `attach` and `repl` with a program that runs: the example `greeting`.
+//! `attach` and `repl` with a program that runs: the example `greeting`, under a name that
+//! no other test's program has, for all programs of this user are found.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -8,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 struct Program {
     child: Child,
     runtime: PathBuf,
+    name: String,
 }
 
 impl Drop for Program {
@@ -41,7 +43,15 @@ fn greeting(runtime: &Path) -> Program {
     let mut path = std::env::current_exe().unwrap();
     path.pop();
     path.pop();
-    let mut child = Command::new(path.join("examples/greeting"))
+    let name = runtime.file_name().unwrap().to_str().unwrap().to_owned();
+    let own = runtime.join(&name);
+    if !own.exists() {
+        // Not by this process: what it writes to cannot be started while another test forks.
+        let mut copy = Command::new("cp");
+        copy.arg(path.join("examples/greeting")).arg(&own);
+        assert!(copy.status().unwrap().success());
+    }
+    let mut child = Command::new(own)
         .env("XDG_RUNTIME_DIR", runtime)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -54,6 +64,7 @@ fn greeting(runtime: &Path) -> Program {
     Program {
         child,
         runtime: runtime.to_owned(),
+        name,
     }
 }
 
@@ -81,48 +92,61 @@ fn text(bytes: &[u8]) -> &str {
 #[test]
 fn attach_finds_a_program_by_number_and_name_and_runs_lines_or_one_command() {
     let runtime = folder("attach");
-    let nobody = midair(&runtime, &["attach"], "");
+    let list = || {
+        let output = midair(&runtime, &["attach", "--list"], "");
+        text(&output.stdout).to_owned()
+    };
+    // Those of other tests, or of whoever works here.
+    let others = list().lines().count();
+    let nobody = midair(&runtime, &["attach", "nobody"], "");
     assert!(!nobody.status.success());
     let said = text(&nobody.stderr);
-    assert!(
-        said.contains("no program has a control socket; it must call"),
-        "{said}"
-    );
+    let wanted = match others {
+        0 => "no program has a control socket; it must call",
+        _ => "no program nobody has a control socket; there is:",
+    };
+    assert!(said.contains(wanted), "{said}");
 
     let one = greeting(&runtime);
     let pid = one.child.id().to_string();
-    for program in [vec![], vec!["greeting"], vec![pid.as_str()]] {
-        let args: Vec<&str> = ["attach"].into_iter().chain(program).collect();
-        let output = midair(&runtime, &args, "get PAUSE\nset PAUSE x\n");
+    let name = one.name.as_str();
+    for program in [name, pid.as_str()] {
+        let output = midair(&runtime, &["attach", program], "get PAUSE\nset PAUSE x\n");
         let expected = "greeting::PAUSE = 1000\n\
                         error: `x` is no u64: invalid digit found in string; \
                         greeting::PAUSE is still 1000\n";
         assert_eq!(text(&output.stdout), expected);
         assert!(output.status.success());
     }
+    // The only one needs no name.
+    let only = midair(&runtime, &["attach"], "get PAUSE\n");
+    match list().lines().count() {
+        1 => assert_eq!(text(&only.stdout), "greeting::PAUSE = 1000\n"),
+        _ => assert!(text(&only.stderr).contains("several programs have a control socket")),
+    }
     let set = |value: &str| {
-        let args = ["attach", "greeting", "--", "set", "MESSAGE", value];
+        let args = ["attach", name, "--", "set", "MESSAGE", value];
         midair(&runtime, &args, "")
     };
     assert_eq!(
         text(&set("two  \"words\"").stdout),
         "greeting::greeting::MESSAGE = two  \"words\"\n"
     );
-    let bad = midair(&runtime, &["attach", "--", "set", "PAUSE", "x"], "");
+    let bad = midair(&runtime, &["attach", name, "--", "set", "PAUSE", "x"], "");
     assert_eq!(bad.status.code(), Some(1));
     assert!(text(&bad.stderr).starts_with("error: `x` is no u64"));
 
     let two = greeting(&runtime);
-    let several = midair(&runtime, &["attach", "greeting"], "");
+    let several = midair(&runtime, &["attach", name], "");
     let said = text(&several.stderr);
     assert!(
-        said.contains("several programs are called greeting"),
+        said.contains(&format!("several programs are called {name}")),
         "{said}"
     );
     assert!(said.contains(&pid), "{said}");
     assert!(said.contains(&two.child.id().to_string()), "{said}");
-    let list = midair(&runtime, &["attach", "--list"], "");
-    assert_eq!(text(&list.stdout).lines().count(), 2);
+    let count = || list().lines().filter(|line| line.contains(name)).count();
+    assert_eq!(count(), 2);
     let other = midair(&runtime, &["attach", "shop"], "");
     let said = text(&other.stderr);
     assert!(
@@ -133,16 +157,15 @@ fn attach_finds_a_program_by_number_and_name_and_runs_lines_or_one_command() {
     let mut two = two;
     two.child.kill().unwrap();
     two.child.wait().unwrap();
-    let list = midair(&runtime, &["attach", "--list"], "");
-    assert_eq!(text(&list.stdout).lines().count(), 1);
+    assert_eq!(count(), 1);
 }
 
 #[test]
 fn the_repl_answers_lines_of_a_pipe() {
     let runtime = folder("repl");
-    let _program = greeting(&runtime);
+    let program = greeting(&runtime);
     let input = "get PAUSE\n\n# nothing\ndance\nset PAUSE 7\n";
-    let output = midair(&runtime, &["repl", "greeting"], input);
+    let output = midair(&runtime, &["repl", &program.name], input);
     let said = text(&output.stdout);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(
@@ -157,9 +180,10 @@ fn the_repl_answers_lines_of_a_pipe() {
 #[test]
 fn the_repl_completes_commands_vars_and_symbols_and_keeps_a_history() {
     let runtime = folder("tab");
-    let _program = greeting(&runtime);
+    let program = greeting(&runtime);
     let script = r#"
 import os, pty, sys, select, time
+prompt = sys.argv[-1].encode() + b"> "
 pid, fd = pty.fork()
 if pid == 0:
     os.environ["TERM"] = "xterm"
@@ -173,29 +197,30 @@ def until(wanted):
             sys.exit("never saw %r in %r" % (wanted, seen))
         seen += os.read(fd, 4096)
     seen = seen[seen.index(wanted) + len(wanted):]
-until(b"greeting> ")
+until(prompt)
 os.write(fd, b"hel\t get\r")
 until(b"the value of a Var")
-until(b"greeting> ")
+until(prompt)
 os.write(fd, b"get PAU\t\r")
 until(b"greeting::PAUSE = 1000")
-until(b"greeting> ")
+until(prompt)
 os.write(fd, b"inspect greeting::greeting::print_t\t\r")
 until(b"type: fn(u32)")
-until(b"greeting> ")
+until(prompt)
 os.write(fd, b"eval fn print_message() {\r")
 os.write(fd, b"    1\r}\r")
 until(b"not available: only `cargo midair run`")
-until(b"greeting> ")
+until(prompt)
 os.write(fd, b"\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\r")
 until(b"greeting::PAUSE = 1000")
-until(b"greeting> ")
+until(prompt)
 os.write(fd, b"\x04")
 _, status = os.waitpid(pid, 0)
 sys.exit(status)
 "#;
     let output = Command::new("python3")
         .args(["-c", script, env!("CARGO_BIN_EXE_cargo-midair"), "repl"])
+        .arg(&program.name)
         .env("XDG_RUNTIME_DIR", &runtime)
         .env("XDG_STATE_HOME", &runtime)
         .output()

@@ -163,7 +163,7 @@ pub(super) fn stem() -> String {
     let mut safe: String = name
         .chars()
         .map(|c| {
-            if c.is_ascii_alphanumeric() || "._".contains(c) {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
                 c
             } else {
                 '_'
