@@ -3,7 +3,8 @@
 //! The standard library lists modules at the first backtrace and never again, so
 //! the functions of an image that is loaded later would have no names. Its list is
 //! set back to what it was at the start, under the lock that guards it. The memory
-//! of the old list is lost: once for each reload that a backtrace came before.
+//! of the old list, and of the debug information that was read, is lost: once for each
+//! reload that a backtrace came before, tens of MB each time.
 
 use super::protocol::Guarded;
 use std::sync::atomic::{AtomicU32, Ordering};
