@@ -1,7 +1,8 @@
 //! The example under `dx serve --hot-patch` (dioxus), if `MIDAIR_DX` names a `dx`.
 //!
 //! It patches what is called below its call sites, so the example is given one, and a line
-//! that connects it. Only the program is edited: libraries dx does not patch.
+//! that connects it. Only the program is edited: libraries dx does not patch. It needs
+//! `ld.lld` in the path.
 
 use super::{Copy, Edit, client::Client, milliseconds, wait_for};
 use std::net::{TcpListener, TcpStream};
@@ -26,8 +27,16 @@ pub(crate) fn adapted(file: &str, text: &str) -> String {
             ),
             (
                 "Ok(notes.iter().map(|note| line(note)).collect())",
-                "let text = || notes.iter().map(|note| line(note)).collect();\n    \
-                 Ok(dioxus_devtools::subsecond::call(text))",
+                "Ok(dx(&notes))",
+            ),
+            // In an `async fn` it has no effect.
+            (
+                "/// A note as it is shown.\n",
+                "fn dx(notes: &[String]) -> String {\n    \
+                 dioxus_devtools::subsecond::call(|| all(notes))\n}\n\n\
+                 fn all(notes: &[String]) -> String {\n    \
+                 notes.iter().map(|note| line(note)).collect()\n}\n\n\
+                 /// A note as it is shown.\n",
             ),
         ],
         // Without a feature of this name it asks for one of dioxus.
