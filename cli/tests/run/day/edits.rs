@@ -320,4 +320,31 @@ const EDITS: &[Edit] = &[
         places: &[(CALC, "(\"two\", 2)", "(\"two\", 22)")],
         expected: Kept,
     },
+    Edit {
+        what: "what a dependency has and the program never used",
+        places: &[
+            (
+                HANDS,
+                "async fn attempt(left: u32)",
+                "async fn together() -> String {\n    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(2));\n    let mut tasks = tokio::task::JoinSet::new();\n    for n in 0..3 {\n        let gate = gate.clone();\n        tasks.spawn(async move { gate.acquire().await.map(|_| n).unwrap() });\n    }\n    let mut all = tasks.join_all().await;\n    all.sort();\n    let local = tokio::task::LocalSet::new();\n    let one = local.run_until(async { tokio::task::spawn_local(async { 5 }).await.unwrap() }).await;\n    let mut ticks = tokio::time::interval(Duration::from_millis(1));\n    ticks.tick().await;\n    tokio::task_local! { static OWN: u32; }\n    let own = OWN.scope(8, async { OWN.get() }).await;\n    format!(\"{all:?} {one} {own}\")\n}\n\nasync fn attempt(left: u32)",
+            ),
+            (
+                HANDS,
+                "said(\"both\", both().await),",
+                "said(\"both\", both().await + &together().await),",
+            ),
+        ],
+        expected: Live,
+    },
+    Edit {
+        what: "what the standard library has and the program never used",
+        places: &[
+            (
+                CALC,
+                "fn seconds() -> u64 {\n",
+                "fn seconds() -> u64 {\n    thread_local! {\n        static SEEN: std::cell::RefCell<std::collections::BTreeSet<String>> = const { std::cell::RefCell::new(std::collections::BTreeSet::new()) };\n    }\n    let (tell, told) = std::sync::mpsc::channel();\n    let sum: usize = std::thread::scope(|scope| {\n        let all: Vec<_> = (0..3).map(|n| {\n            let tell = tell.clone();\n            scope.spawn(move || {\n                SEEN.with_borrow_mut(|seen| seen.insert(format!(\"{n:?}\")));\n                tell.send(n).unwrap();\n                SEEN.with_borrow(|seen| seen.len())\n            })\n        }).collect();\n        all.into_iter().map(|one| one.join().unwrap()).sum()\n    });\n    drop(tell);\n    let more: u64 = told.iter().sum();\n    let path = std::env::temp_dir().join(\"..\").components().count() as u64;\n    if std::env::args().count() == 1 {\n        return more * 100 + sum as u64 + path - path;\n    }\n",
+            ),
+        ],
+        expected: Live,
+    },
 ];
