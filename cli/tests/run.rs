@@ -7,6 +7,8 @@
 //! and the runner that cargo's variables name (`CARGO_TARGET_…`), and with the compiler
 //! `MIDAIR_RUN_RUSTC`: see `ci/aarch64.sh`.
 
+#[path = "run/called.rs"]
+mod called;
 #[path = "run/check.rs"]
 mod check;
 #[path = "run/client.rs"]

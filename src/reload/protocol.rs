@@ -12,6 +12,8 @@
 mod memory;
 mod wire;
 
+#[doc(hidden)]
+pub use crate::symbols::EDIT_SECTION;
 pub use memory::{Active, Contents, Held, Images, Span};
 pub use wire::{Fields, Message, receive, send};
 

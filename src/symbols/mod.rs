@@ -16,6 +16,7 @@ mod call_frames;
 mod claims;
 pub(crate) mod debug;
 mod debug_file;
+mod edit;
 mod entered;
 mod error;
 mod extents;
@@ -46,6 +47,8 @@ mod versions;
 
 pub use address::{FileAddress, Slide};
 pub(crate) use call_frames::CallFrameTables;
+#[doc(hidden)]
+pub use edit::EDIT_SECTION;
 pub use error::{ImageError, ModuleError, SymbolError};
 pub use extents::{Extent, ExtentSource, FunctionTable};
 pub(crate) use frame_states::frame_states;

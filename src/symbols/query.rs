@@ -16,14 +16,15 @@ use super::module::{Module, ModuleRole, module_at, modules};
 use super::pattern::{Pattern, Rank};
 use super::search::{self, Found};
 use super::symbol::{FileSymbol, FileSymbolKind, Symbol, SymbolBinding, SymbolKind};
-use super::{glob, ifunc, nearest};
+use super::{edit, glob, ifunc, nearest};
 
 /// The one function of this process that `query` means: a Rust path (with or
 /// without hash and generic arguments), a raw linker name, or an address, each
 /// but the last with or without `module::` before it.
 ///
 /// `a::b` is the path `a::b` if there is one, else `b` in the module `a`.
-/// Several names of one function are one symbol. Where a raw name belongs to
+/// Several names of one function are one symbol. Of a function that a reload has replaced
+/// the one that callers enter is meant, not the new version that it leads to. Where a raw name belongs to
 /// several functions and all but one of them are local to a file or in the
 /// dynamic linker or the vdso, that one is meant. No other choice is made: in
 /// particular a function that another module interposes is ambiguous, for
@@ -120,6 +121,7 @@ fn candidates(query: &str) -> Result<Vec<Candidate>, SymbolError> {
     let mut unreadable = Vec::new();
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut in_module: Vec<Candidate> = Vec::new();
+    let mut new: Vec<Candidate> = Vec::new();
     for module in &modules {
         let image = match module.image() {
             Ok(image) => image,
@@ -128,13 +130,24 @@ fn candidates(query: &str) -> Result<Vec<Candidate>, SymbolError> {
                 continue;
             }
         };
-        candidates.extend(candidates_of(module, image, &whole));
+        match edit::new_functions(image) {
+            None => candidates.extend(candidates_of(module, image, &whole)),
+            Some(addresses) => {
+                let mut found = candidates_of(module, image, &whole);
+                found.retain(|c| addresses.contains(&c.found.symbol.address));
+                // What was taken back and came again: the newest is meant.
+                let raw = |c: &Candidate| c.found.symbol.raw_name.clone();
+                new.retain(|old| found.iter().all(|newer| raw(newer) != raw(old)));
+                new.extend(found);
+            }
+        }
         if let Some((name, rest)) = &qualified
             && module.is_called(name)
         {
             in_module.extend(candidates_of(module, image, rest));
         }
     }
+    candidates.extend(new);
     if candidates.is_empty() || glob::is_glob(query) {
         candidates.extend(in_module);
     }

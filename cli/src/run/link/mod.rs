@@ -27,7 +27,7 @@ use super::process::Agent;
 use apply::Resolver;
 use frames::Frames;
 use layout::{Layout, Sizes};
-use midair::reload::protocol::{Contents, Span};
+use midair::reload::protocol::{Contents, EDIT_SECTION, Span};
 use plan::{Base, Piece, Plan, Sources};
 use std::collections::HashMap;
 use std::path::Path;
@@ -110,7 +110,9 @@ pub(crate) fn link(
             }
         }
     }
-    let debug = debug::sections(&plan, &resolver, names);
+    let mut debug = debug::sections(&plan, &resolver, names);
+    let new = new_functions(&plan, &resolver, sources);
+    debug.insert(EDIT_SECTION.to_owned(), new);
     let bytes = file::write(machine, &plan, &layout, at, &resolver, frames, &debug)?;
     let addresses = resolver.pieces;
     Ok(Image {
@@ -121,6 +123,22 @@ pub(crate) fn link(
         addresses,
         layout,
     })
+}
+
+/// Where in the image the functions are that the process does not have: all others are
+/// entered where it has them.
+fn new_functions(plan: &Plan, resolver: &Resolver<'_>, sources: &Sources<'_>) -> Vec<u8> {
+    let mut new = Vec::new();
+    for (piece, at) in plan.pieces.iter().zip(&resolver.pieces) {
+        let object = &piece.object;
+        for symbol in &object.sections[piece.section].named {
+            let found = &object.symbols[*symbol];
+            if found.is_function && sources.place(object, *symbol).is_none() {
+                new.extend((at - resolver.start + found.value).to_le_bytes());
+            }
+        }
+    }
+    new
 }
 
 fn check_reserve(plan: &Plan, layout: &Layout, agent: &Agent) -> Result<(), String> {

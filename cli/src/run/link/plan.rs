@@ -82,6 +82,16 @@ pub(crate) struct Sources<'a> {
     pub(crate) area: Range<u64>,
 }
 
+impl Sources<'_> {
+    /// Where the process has what a symbol of `object` means.
+    pub(super) fn place(&self, object: &Object, symbol: usize) -> Option<Place> {
+        let (file, name) = key(object, symbol);
+        let is_newer =
+            !self.newer.is_empty() && self.newer.contains(&(file.to_owned(), name.to_owned()));
+        self.names.find(object, symbol).filter(|_| !is_newer)
+    }
+}
+
 impl Plan {
     /// An image with these sections in it.
     pub(crate) fn new(roots: &[Piece], sources: &mut Sources<'_>) -> Result<Self, String> {
@@ -175,10 +185,7 @@ impl Plan {
         symbol: usize,
         sources: &mut Sources<'_>,
     ) -> Result<Base, String> {
-        let (file, name) = key(object, symbol);
-        let is_newer = !sources.newer.is_empty()
-            && sources.newer.contains(&(file.to_owned(), name.to_owned()));
-        if let Some(place) = sources.names.find(object, symbol).filter(|_| !is_newer) {
+        if let Some(place) = sources.place(object, symbol) {
             return Ok(match place {
                 Place::At(at) => Base::At(at),
                 Place::Thread(at) => Base::Thread(at),
