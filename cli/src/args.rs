@@ -121,6 +121,9 @@ pub(crate) struct Run {
     /// nothing.
     #[arg(long)]
     pub(crate) partial: bool,
+    /// Tell of each reload where its time went, and what is in memory.
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     /// How midair's own messages look.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     message_format: MessageFormat,

@@ -70,7 +70,9 @@ impl Running<'_> {
             }
         }
         latency.gate = milliseconds(begun.elapsed());
-        let report = listed(&changes, left_out);
+        let mut report = listed(&changes, left_out);
+        let names = self.crates.iter().map(|one| one.capture.crate_name());
+        report.workspace = names.flatten().map(str::to_owned).collect();
         Ok(Judged {
             newest,
             changes,

@@ -14,10 +14,13 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the agent may take to say something.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a program that says nothing more may take to end.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 /// The program's number, for the handler of signals.
 static PROGRAM: AtomicI32 = AtomicI32::new(0);
@@ -131,6 +134,18 @@ pub(crate) fn signal(number: i32) {
 pub(crate) fn has_ended(id: u32) {
     // Another one may run by now; then there is nothing to do.
     let _ = PROGRAM.compare_exchange(id as i32, 0, Ordering::Relaxed, Ordering::Relaxed);
+}
+
+/// Whether the program runs no more. One that does not answer may be about to end.
+pub(crate) fn runs_no_more() -> bool {
+    let begun = Instant::now();
+    while PROGRAM.load(Ordering::Relaxed) > 0 {
+        if begun.elapsed() > LAST_MOMENT {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
 }
 
 /// Whether a signal has asked this program to end.

@@ -1,14 +1,13 @@
-//! What is said of each reload.
+//! What is said of each reload: all of it in JSON, to people what they asked for in
+//! [`words`].
+
+mod words;
 
 use crate::args::Run;
-use crate::output::{BAD, FAINT, GOOD};
+use crate::output::FAINT;
 use rustc_demangle::demangle;
 use serde::Serialize;
-use std::fmt::Write as _;
 use std::time::Duration;
-
-/// How many names are printed.
-const PRINTED: usize = 6;
 
 /// One reload.
 #[derive(Debug, Default, Serialize)]
@@ -46,6 +45,9 @@ pub(crate) struct Report {
     /// Bytes of memory that were added.
     pub(crate) bytes: u64,
     pub(crate) milliseconds: Latency,
+    /// The crates of the workspace: people are told of their functions.
+    #[serde(skip)]
+    pub(crate) workspace: Vec<String>,
 }
 
 /// A function and a reason.
@@ -133,6 +135,8 @@ pub(crate) struct Say {
     pub(crate) json: bool,
     /// Keys are listened to.
     pub(crate) interactive: bool,
+    /// People are told where the time went, too.
+    pub(crate) verbose: bool,
 }
 
 impl From<&Run> for Say {
@@ -140,6 +144,7 @@ impl From<&Run> for Say {
         Self {
             json: args.json(),
             interactive: args.interactive,
+            verbose: args.verbose,
         }
     }
 }
@@ -193,124 +198,6 @@ impl Report {
     pub(crate) fn words(&self, say: Say) -> String {
         let text = anstream::adapter::strip_str(&self.text(say)).to_string();
         text.strip_prefix("midair: ").unwrap_or(&text).to_owned()
-    }
-
-    /// What a reload would do.
-    pub(crate) fn would_be(&self, error: Option<&str>) -> String {
-        if let Some(error) = error {
-            return format!("{BAD}no{BAD:#}: {error}");
-        }
-        if self.is_refused() {
-            let mut text = format!("{BAD}no, a restart is needed{BAD:#}:");
-            for refused in &self.refused {
-                let _ = write!(text, "\n  {refused}");
-            }
-            return text;
-        }
-        let functions = self.redirected.len();
-        let plural = if functions == 1 { "" } else { "s" };
-        let mut text = format!("{GOOD}yes{GOOD:#}: {functions} function{plural} would be live");
-        for name in &self.redirected {
-            let _ = write!(text, "\n  {name}");
-        }
-        self.add_exceptions(&mut text);
-        text
-    }
-
-    /// What does not simply become live.
-    fn add_exceptions(&self, text: &mut String) {
-        for Versioned { what, why } in &self.versioned {
-            let _ = write!(text, "\n  {what}: old callers keep the old one: {why}");
-        }
-        for removed in &self.removed {
-            let _ = write!(text, "\n  {removed} is removed; who has it keeps it");
-        }
-        for kept in &self.kept {
-            let _ = write!(
-                text,
-                "\n  {kept} keeps its value; its first value is for a new start"
-            );
-        }
-    }
-
-    fn text(&self, say: Say) -> String {
-        let mut text = format!("{FAINT}midair{FAINT:#}: ");
-        let time = &self.milliseconds;
-        if self.is_refused() {
-            let _ = write!(text, "{BAD}nothing changed{BAD:#}:");
-            for refused in &self.refused {
-                let _ = write!(text, "\n  {refused}");
-            }
-            let how = if say.interactive {
-                "press r to restart with the new code"
-            } else {
-                "end the program and start `cargo midair run` again for the new code \
-                 (with --interactive: press r)"
-            };
-            let _ = write!(text, "\n  the old code keeps running; {how}");
-            return text;
-        }
-        let functions = self.redirected.len();
-        let plural = if functions == 1 { "" } else { "s" };
-        let _ = write!(
-            text,
-            "{GOOD}{functions} function{plural} live{GOOD:#} in {} ms",
-            time.total
-        );
-        let names: Vec<&str> = self
-            .redirected
-            .iter()
-            .take(PRINTED)
-            .map(String::as_str)
-            .collect();
-        if !names.is_empty() {
-            let _ = write!(text, ": {}", names.join(", "));
-        }
-        if functions > names.len() {
-            let _ = write!(text, " and {} more", functions - names.len());
-        }
-        if !self.moved.is_empty() {
-            let _ = write!(text, "; {} moved", self.moved.len());
-        }
-        if !self.overwritten.is_empty() {
-            let _ = write!(
-                text,
-                "; constants, for all generations: {}",
-                self.overwritten.join(", ")
-            );
-        }
-        for active in &self.active {
-            let _ = write!(text, "\n  {active}");
-        }
-        if let Some(why) = &self.active_unknown {
-            let _ = write!(
-                text,
-                "\n  which threads are in old code is not known: {why}"
-            );
-        }
-        for refused in &self.refused {
-            let _ = write!(text, "\n  {BAD}not all{BAD:#}: {refused}");
-        }
-        if !self.left_out.is_empty() {
-            let names = self.left_out.join(", ");
-            let _ = write!(text, "\n  the old code is kept of {names}");
-        }
-        self.add_exceptions(&mut text);
-        let _ = write!(
-            text,
-            "\n  {FAINT}watch {}, rustc {}, diff {}, gate {}, link {}, load {}, swap {} ms; {} kB, {} kB of {} edits{FAINT:#}",
-            time.watch,
-            time.rustc,
-            time.diff,
-            time.gate,
-            time.link,
-            time.load,
-            time.swap,
-            self.bytes / 1024,
-            self.images.bytes / 1024,
-            self.images.loaded
-        );
-        text
     }
 }
 

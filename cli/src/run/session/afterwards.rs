@@ -2,6 +2,7 @@
 //! in memory. It is not part of what an edit waits for.
 
 use super::state::Session;
+use crate::run::process;
 use crate::run::report::{ActiveIn, Report};
 
 impl Session {
@@ -19,7 +20,7 @@ impl Session {
         let active = match self.agent.active() {
             Ok(active) => active,
             Err(why) => {
-                report.active_unknown = Some(why);
+                report.active_unknown = Some(why).filter(|_| !process::runs_no_more());
                 return;
             }
         };

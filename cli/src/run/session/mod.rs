@@ -119,7 +119,10 @@ impl<'a> Started<'a> {
         });
         let session = session.map_err(|why| {
             let why = format!("edits will not become live: {why}");
-            report::say(args.json(), &why);
+            // Of one that has ended nobody expects it.
+            if !process::runs_no_more() {
+                report::say(args.json(), &why);
+            }
             why
         });
         Ok(Self {
@@ -212,6 +215,7 @@ impl<'a> Started<'a> {
                 self.keep_base();
                 self.relink_soon();
             }
+            Err(NotLive::Failed(_)) if process::runs_no_more() => {}
             Err(why) => self.say(&format!("{why}; the old code keeps running")),
         }
     }
@@ -296,6 +300,7 @@ impl<'a> Started<'a> {
                 self.keep_base();
             }
             Ok(None) => {}
+            Err(_) if process::runs_no_more() => {}
             Err(why) => self.say(&format!("lines are those of before the edit: {why}")),
         }
         report::event(self.args.json(), "linked", "a restart need not build");

@@ -147,7 +147,13 @@ impl Session {
             report::say(args.json(), &no_base(&why));
         }
         report::say(args.json(), &control(&agent));
-        report::say(args.json(), &format!("watching {} crates", crates.len()));
+        report::say(
+            args.json(),
+            &match crates.len() {
+                1 => "watching 1 crate".to_owned(),
+                several => format!("watching {several} crates"),
+            },
+        );
         if !late.is_empty() {
             tell(Touched {
                 paths: late,
