@@ -32,6 +32,7 @@ mod base;
 mod build;
 mod changes;
 mod check;
+mod conventions;
 mod crates;
 mod eval;
 mod inputs;

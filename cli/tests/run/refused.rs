@@ -70,6 +70,33 @@ fn another_type_of_a_static() {
 }
 
 #[test]
+fn another_way_to_call_a_function_until_it_is_taken_back() {
+    let mut program = Program::start();
+    let tracked = "#[track_caller]\nfn private(n: u32) -> u32 {\n    n + 1\n";
+    let plain = "fn private(n: u32) -> u32 {\n    n + 1\n";
+    let report = program.edit(CODE, plain, tracked);
+    let reasons = report["refused"].to_string();
+    assert!(
+        reasons.contains("function `private` of ") && reasons.contains("is `#[track_caller]` now"),
+        "{report:#}"
+    );
+    assert_eq!(program.ask("private"), "2");
+    // Another edit does not bring it in.
+    let report = program.edit(CODE, "\"first\"", "\"second\"");
+    assert!(
+        report["refused"].to_string().contains("private"),
+        "{report:#}"
+    );
+    assert_eq!(program.ask("literal"), "first");
+    let back = "fn private(n: u32) -> u32 {\n    n + 2\n";
+    let report = program.edit(CODE, tracked, back);
+    assert_eq!(report["refused"].to_string(), "[]", "{report:#}");
+    assert_eq!(program.ask("private"), "3");
+    assert_eq!(program.ask("literal"), "second");
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
 fn another_order_of_the_methods_of_a_trait() {
     let edit = (
         CODE,

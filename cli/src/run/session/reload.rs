@@ -22,6 +22,15 @@ impl Session {
         rebuilt: &[usize],
         latency: &mut Latency,
     ) -> Result<Report, String> {
+        if !self.settles {
+            let refused = self.conventions.refused(&self.edited);
+            if !refused.is_empty() {
+                return Ok(Report {
+                    refused,
+                    ..Report::default()
+                });
+            }
+        }
         let running = Running {
             crates: &self.crates,
             names: &self.names,
@@ -61,6 +70,9 @@ impl Session {
         types.into_iter().for_each(|types| self.types.add(types));
         self.stale.clear();
         self.running_overlay = self.overlay.clone();
+        if !self.settles {
+            self.conventions.are_live(&self.edited);
+        }
         self.edited.clear();
         self.affected.clear();
         Ok(report)

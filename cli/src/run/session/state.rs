@@ -4,6 +4,7 @@ use super::undo::Steps;
 use crate::args::Run;
 use crate::run::base::Base;
 use crate::run::build::Build;
+use crate::run::conventions::Conventions;
 use crate::run::crates::{self, Crate};
 use crate::run::eval::overlay::Overlay;
 use crate::run::lines::Lines;
@@ -41,6 +42,7 @@ pub(super) struct Session {
     /// Those of them of which rustc's warnings were not shown.
     pub(super) unsaid: BTreeSet<usize>,
     pub(super) known_texts: shadow::Known,
+    pub(super) conventions: Conventions,
     /// The reload at work is to put such crates right.
     pub(super) settles: bool,
     /// Of what the former are being built.
@@ -116,6 +118,10 @@ impl Session {
                 one.texts = shadow::read(&one.sources);
             }
         }
+        let mut conventions = Conventions::default();
+        for texts in crates.iter().filter_map(|one| one.texts.as_ref()) {
+            conventions.run(texts);
+        }
         let externs: Vec<Vec<PathBuf>> = crates
             .iter()
             .map(|user| user.capture.externs().collect())
@@ -179,6 +185,7 @@ impl Session {
             unsettled: BTreeSet::new(),
             unsaid: BTreeSet::new(),
             known_texts: shadow::Known::default(),
+            conventions,
             settles: false,
             settling: None,
             images: 0,
