@@ -9,11 +9,12 @@ use crate::{control, reload};
 /// not. A static executable cannot be preloaded into: call it at the start of
 /// `main`, before there are other threads.
 pub fn agent() -> bool {
-    reload::start(|| {
+    let serve = || {
         let served = control::Options::new().quiet().serve_own();
         match served {
             Ok(served) => Ok(served.path.display().to_string()),
             Err(error) => Err(error.to_string()),
         }
-    })
+    };
+    reload::start(serve, control::keep_above)
 }

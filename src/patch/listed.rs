@@ -10,6 +10,8 @@ pub(crate) struct Patched {
     pub(crate) layers: usize,
     /// Those that are on.
     pub(crate) enabled: usize,
+    /// Where the uppermost of these leads.
+    pub(crate) leads_to: Option<usize>,
 }
 
 /// All of them, by name.
@@ -22,6 +24,11 @@ pub(crate) fn patched() -> Vec<Patched> {
             name: site.located.name(),
             layers: site.layers.len(),
             enabled: site.layers.iter().filter(|layer| layer.enabled).count(),
+            leads_to: site
+                .layers
+                .iter()
+                .rfind(|layer| layer.enabled)
+                .map(|layer| layer.destination),
         })
         .collect();
     patched.sort_by(|a, b| (&a.name, a.target).cmp(&(&b.name, b.target)));

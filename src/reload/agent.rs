@@ -9,7 +9,7 @@ use super::generations::Generations;
 use super::image::{self, Image};
 use super::images::Images;
 use super::protocol::{
-    self, Answer, Hello, Load, Loaded, PROGRAM, QUESTIONS, Request, SOCKET, Undone, VERSION,
+    self, Above, Answer, Hello, Load, Loaded, PROGRAM, QUESTIONS, Request, SOCKET, Undone, VERSION,
 };
 use super::{pins, reserve};
 use crate::memory::layout::page_size;
@@ -27,9 +27,16 @@ const PRELOAD: &str = "LD_PRELOAD";
 /// How often is looked whether functions need not choose any more, while they do.
 const TIDY: Duration = Duration::from_millis(50);
 
+/// Puts patches above those of a reload that are to stay there; the functions, and
+/// what is to be said of each.
+pub(crate) type KeepAbove = fn() -> Vec<(usize, String)>;
+
 /// Starts the agent of hot reload, if this process was started by `cargo midair run`;
 /// answers whether it was. `control` opens the control socket, or says why there is none.
-pub(crate) fn start(control: impl FnOnce() -> Result<String, String>) -> bool {
+pub(crate) fn start(
+    control: impl FnOnce() -> Result<String, String>,
+    keep_above: KeepAbove,
+) -> bool {
     let descriptor = |name| std::env::var(name).ok()?.parse().ok();
     let Some(socket) = descriptor(SOCKET) else {
         return false;
@@ -51,7 +58,10 @@ pub(crate) fn start(control: impl FnOnce() -> Result<String, String>) -> bool {
     let distance = pins::held::distance();
     pins::activate();
     // Without a thread nobody says hello, and `cargo midair run` tells of that.
-    quiet::spawn("midair", move || serve(socket, offset, distance, control)).is_ok()
+    quiet::spawn("midair", move || {
+        serve(socket, offset, distance, control, keep_above)
+    })
+    .is_ok()
 }
 
 /// Whether this process is the program, and not one that is going to start it.
@@ -107,7 +117,13 @@ fn take(descriptor: RawFd) -> Option<UnixStream> {
 }
 
 /// Answers until the other half is gone. The program then goes on as it is.
-fn serve(mut socket: UnixStream, offset: i64, pins: i64, control: Result<String, String>) {
+fn serve(
+    mut socket: UnixStream,
+    offset: i64,
+    pins: i64,
+    control: Result<String, String>,
+    keep_above: KeepAbove,
+) {
     let executable = executable();
     // A reserve that is elsewhere in another thread is not at a fixed distance.
     let is_fixed = reserve::offset() == offset;
@@ -137,6 +153,7 @@ fn serve(mut socket: UnixStream, offset: i64, pins: i64, control: Result<String,
         images: Images::default(),
         changed: Vec::new(),
         waits_for_pins: false,
+        keep_above,
     });
     if protocol::send(&mut socket, &hello).is_err() {
         return;
@@ -187,6 +204,7 @@ struct Agent {
     changed: Vec<u64>,
     /// Some functions still have older versions, for those who are pinned.
     waits_for_pins: bool,
+    keep_above: KeepAbove,
 }
 
 impl Agent {
@@ -292,11 +310,18 @@ impl Agent {
             // SAFETY: found by its name in the executable.
             unsafe { caches::reset(cache) };
         }
+        let swap_nanoseconds = begun.elapsed().as_nanos() as u64;
+        let above = (self.keep_above)().into_iter();
+        let above = above.map(|(function, said)| Above {
+            function: function as u64,
+            said,
+        });
         Ok(Loaded {
             load_nanoseconds,
-            swap_nanoseconds: begun.elapsed().as_nanos() as u64,
+            swap_nanoseconds,
             unlisted,
             generation,
+            above: above.collect(),
         })
     }
 
@@ -304,13 +329,15 @@ impl Agent {
         let begun = Instant::now();
         // SAFETY: the functions go back to what stood in for them before.
         let (generation, reload) = unsafe { self.generations.undo() }?;
+        let swap_nanoseconds = begun.elapsed().as_nanos() as u64;
+        (self.keep_above)();
         self.waits_for_pins = self.generations.tidy();
         self.images.look_soon();
         Ok(Undone {
             generation,
             reload,
             left: self.generations.undoable(),
-            swap_nanoseconds: begun.elapsed().as_nanos() as u64,
+            swap_nanoseconds,
         })
     }
 }

@@ -137,6 +137,14 @@ pub(super) fn add(made: Made) {
     MADE.store(Arc::new(list));
 }
 
+/// The generation whose version of a function is the newest, as it is called.
+#[cfg(any(debug_assertions, feature = "control"))]
+pub(crate) fn newest(function: u64) -> Option<u64> {
+    let made = MADE.load();
+    let of = |made: &&Made| made.functions.iter().any(|at| at.get() == function);
+    Some(made.iter().rfind(of)?.number)
+}
+
 /// All of it, to be sent to another copy of midair.
 pub(super) fn describe() -> Vec<u8> {
     let (threads, futures) = held::holders();

@@ -36,6 +36,8 @@ mod scan;
 pub(crate) use agent::start;
 #[doc(hidden)]
 pub use images::own_heap;
+#[cfg(any(debug_assertions, feature = "control"))]
+pub(crate) use listed::newest;
 pub use listed::{Generation, NoGenerations, PinnedThread, generations};
 #[doc(hidden)]
 pub use pins::{Interface, interface};

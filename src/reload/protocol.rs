@@ -18,7 +18,7 @@ pub use memory::{Active, Contents, Held, Images, Span};
 pub use wire::{Fields, Message, receive, send};
 
 /// Changes whenever a message does.
-pub const VERSION: u64 = 8;
+pub const VERSION: u64 = 9;
 /// The environment variable that tells the agent its socket: the number of an
 /// inherited descriptor.
 pub const SOCKET: &str = "MIDAIR_AGENT_SOCKET";
@@ -170,6 +170,31 @@ pub struct Loaded {
     pub unlisted: String,
     /// The number of the generation that runs now.
     pub generation: u64,
+    /// Functions that somebody has patched by hand: calls go there.
+    pub above: Vec<Above>,
+}
+
+/// A function that calls do not get to, whatever a reload makes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Above {
+    /// Its address.
+    pub function: u64,
+    /// Where calls go, and what to do about it.
+    pub said: String,
+}
+
+impl Message for Above {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.function.put(bytes);
+        self.said.put(bytes);
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            function: u64::get(fields)?,
+            said: String::get(fields)?,
+        })
+    }
 }
 
 /// An undo that is live. It is a generation, too: numbers only grow.
@@ -321,6 +346,7 @@ impl Message for Loaded {
         self.swap_nanoseconds.put(bytes);
         self.unlisted.put(bytes);
         self.generation.put(bytes);
+        self.above.put(bytes);
     }
 
     fn get(fields: &mut Fields<'_>) -> Option<Self> {
@@ -329,6 +355,7 @@ impl Message for Loaded {
             swap_nanoseconds: u64::get(fields)?,
             unlisted: String::get(fields)?,
             generation: u64::get(fields)?,
+            above: Vec::get(fields)?,
         })
     }
 }

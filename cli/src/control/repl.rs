@@ -1,7 +1,7 @@
 //! `repl`: lines with history and completion, by rustyline.
 //!
 //! Completion asks the program, over a connection of its own. A definition for `eval` may
-//! have several lines: it goes on while a brace is open, until an empty line. The history is that of
+//! have several lines: it goes on while a bracket is open, until an empty line. The history is that of
 //! all programs, in `$XDG_STATE_HOME/midair/history` or
 //! `~/.local/state/midair/history`.
 
@@ -65,9 +65,12 @@ fn goes_on(typed: &str) -> bool {
         return false;
     };
     let count = |bracket| definition.matches(bracket).count();
+    let is_open = |(open, close)| count(open) > count(close);
     // Those in strings and comments do not count for who knows Rust.
     !definition.ends_with('\n')
-        && count('{') > count('}')
+        && [('{', '}'), ('(', ')'), ('[', ']')]
+            .into_iter()
+            .any(is_open)
         && definition.parse::<proc_macro2::TokenStream>().is_err()
 }
 
@@ -79,6 +82,7 @@ pub(crate) fn run(args: &Repl) -> Result<ExitCode, Error> {
     let mut connection = Connection::open(&socket.path)?;
     let config = Config::builder()
         .completion_type(CompletionType::List)
+        .completion_show_all_if_ambiguous(true)
         .auto_add_history(true)
         .build();
     let mut editor: Editor<Asks, DefaultHistory> = Editor::with_config(config).map_err(terminal)?;
@@ -98,6 +102,9 @@ pub(crate) fn run(args: &Repl) -> Result<ExitCode, Error> {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
+        }
+        if ["exit", "quit"].contains(&line) {
+            break;
         }
         match connection.line(line)? {
             Ok(said) => output::print(&with_end(said.text))?,
@@ -132,7 +139,9 @@ mod tests {
     use super::goes_on;
 
     #[test]
-    fn a_definition_goes_on_while_a_brace_is_open() {
+    fn a_definition_goes_on_while_a_bracket_is_open() {
+        assert!(goes_on("eval fn a("));
+        assert!(goes_on("eval fn a(\n    b: [u8; 2],"));
         assert!(goes_on("eval fn a() {"));
         assert!(goes_on(" eval --write fn a() {\n    if b { 1"));
         assert!(!goes_on("eval fn a() {\n    1\n}"));

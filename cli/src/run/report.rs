@@ -24,6 +24,9 @@ pub(crate) struct Report {
     pub(crate) overwritten: Vec<String>,
     /// Statics that keep their values though their first value is another one.
     pub(crate) kept: Vec<String>,
+    /// Functions that are patched by hand: where calls go.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) above: Vec<String>,
     /// Threads that are in the old code of a function.
     pub(crate) active: Vec<ActiveIn>,
     /// Why nobody knows that.

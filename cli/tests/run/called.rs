@@ -96,3 +96,57 @@ fn a_function_that_an_edit_has_brought_is_found_and_stays_patched() {
     assert_eq!(program.ask("added"), "other 7other 7");
     assert_eq!(program.end(), 0);
 }
+
+#[test]
+fn a_patch_over_the_socket_stays_above_edits_and_the_report_says_so() {
+    let (mut program, mut client) = start();
+    let name = "app::code::private";
+    said(&mut client, &["patch", name, "app::code::recursive"]);
+    let patches = said(&mut client, &["patches"]);
+    let led = format!("{name} leads to app::code::recursive, by this socket");
+    assert_eq!(patches, format!("{led} (1 patch)\n"));
+    for n in [41, 51] {
+        let definition = format!("fn private(n: u32) -> u32 {{ n + {n} }}");
+        let answer = client.command(&["eval", &definition]);
+        program.report();
+        let wanted =
+            format!("{name}: calls go to app::code::recursive; `unpatch {name}` to see the edit");
+        assert_eq!(answer["data"]["above"], serde_json::json!([wanted]));
+        assert!(answer["text"].as_str().unwrap().contains(&wanted));
+        assert_eq!(program.ask("private"), "1");
+        let patches = said(&mut client, &["patches"]);
+        assert_eq!(patches, format!("{led} (2 patches)\n"));
+    }
+    // Other edits have nothing to do with it.
+    let other = program.edit("words/src/lib.rs", "{word}!", "{word}.");
+    assert_eq!(other["above"], serde_json::Value::Null);
+    said(&mut client, &["unpatch", "private"]);
+    assert_eq!(program.ask("private"), "52");
+    let patches = said(&mut client, &["patches"]);
+    assert!(
+        patches.contains(&format!("{name} leads to reload 2 (1 patch)\n")),
+        "{patches}"
+    );
+    assert!(
+        patches.contains("shout leads to reload 3 (1 patch)\n"),
+        "{patches}"
+    );
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn only_what_can_be_defined_is_offered_to_eval() {
+    let (program, mut client) = start();
+    let offered = completed(&mut client, "eval fn app::");
+    assert!(
+        offered.lines().any(|name| name == "app::code::private"),
+        "{offered}"
+    );
+    let all = completed(&mut client, "inspect app::");
+    assert!(all.contains("{closure"), "{all}");
+    assert!(
+        !offered.contains('{') && !offered.contains("::_::"),
+        "{offered}"
+    );
+    assert_eq!(program.end(), 0);
+}

@@ -3,6 +3,7 @@
 use super::{Answer, COMMANDS, Takes, Words, live, names};
 use crate::control::socket::json::Json;
 use crate::control::{copies, named};
+use crate::symbols::Symbol;
 
 /// So many ways are told.
 const TOLD: usize = 100;
@@ -36,7 +37,11 @@ fn arguments(takes: Takes, last: &str) -> Vec<String> {
     match takes {
         Takes::Nothing => Vec::new(),
         Takes::Commands => with_prefix(names(), last),
-        Takes::Symbols => symbols(last),
+        Takes::Symbols => symbols(last).map(|symbol| symbol.name).collect(),
+        Takes::Definitions => symbols(last)
+            .filter(is_defined)
+            .map(|symbol| symbol.name)
+            .collect(),
         Takes::Vars => {
             let own = named::vars().into_iter().map(|var| var.name().to_owned());
             either_name(own.chain(copies::names("vars")), last)
@@ -69,14 +74,20 @@ fn either_name(names: impl Iterator<Item = String>, prefix: &str) -> Vec<String>
 
 /// Functions whose path begins so, or a later part of whose path does. What has to be
 /// quoted is left out.
-fn symbols(prefix: &str) -> Vec<String> {
+fn symbols(prefix: &str) -> impl Iterator<Item = Symbol> {
     let is_plain = |name: &str| !name.contains(char::is_whitespace) && !name.contains('"');
-    if prefix.is_empty() || prefix.contains(['*', '?']) {
-        return Vec::new();
-    }
-    let found = crate::symbols(&format!("{prefix}*")).unwrap_or_default();
-    let names = found.into_iter().map(|symbol| symbol.name);
-    names
-        .filter(|name| name.starts_with(prefix) && is_plain(name))
-        .collect()
+    let found = match prefix.is_empty() || prefix.contains(['*', '?']) {
+        true => Vec::new(),
+        false => crate::symbols(&format!("{prefix}*")).unwrap_or_default(),
+    };
+    let found = found.into_iter();
+    found.filter(move |it| it.name.starts_with(prefix) && is_plain(&it.name))
+}
+
+/// Whether it is Rust, and has a name in its source: no closure, nothing in a `const _`.
+fn is_defined(symbol: &Symbol) -> bool {
+    let is_name = |part: &str| part != "_" && !part.contains(['{', '<', '>', '#', '.']);
+    symbol.name != symbol.raw_name
+        && symbol.name.contains("::")
+        && symbol.name.split("::").all(is_name)
 }

@@ -2,7 +2,7 @@
 
 use super::{Answer, Words, types, usage};
 use crate::control::socket::json::Json;
-use crate::symbols::{Symbol, SymbolError, debug};
+use crate::symbols::{ModuleRole, Symbol, SymbolError, debug, module_at};
 use std::fmt::Write as _;
 
 /// So many functions are listed.
@@ -48,6 +48,10 @@ pub(super) fn find(name: &str) -> Result<Symbol, String> {
         Err(error) => return Err(error.to_string()),
     };
     let mut ends = crate::symbols(&format!("*::{name}")).unwrap_or_default();
+    // The agent's own functions are meant only by their whole paths.
+    let own = module_at(find as fn(&str) -> _ as usize);
+    let own = own.filter(|own| own.role() == ModuleRole::Library);
+    ends.retain(|end| own.as_ref().is_none_or(|own| end.module_path != own.path()));
     match (ends.pop(), ends.is_empty()) {
         (Some(only), true) => Ok(only),
         (None, _) => Err(error.to_string()),

@@ -22,6 +22,7 @@ mod types;
 mod values;
 mod words;
 
+pub(crate) use patches::keep_above;
 pub(super) use words::Words;
 
 use super::copies;
@@ -48,6 +49,8 @@ enum Takes {
     Nothing,
     Commands,
     Symbols,
+    /// Functions that can be written as a definition.
+    Definitions,
     Vars,
     Slots,
     Sources,
@@ -66,7 +69,7 @@ struct Command {
 #[rustfmt::skip]
 const COMMANDS: &[Command] = &[
     Command { name: "complete", usage: "complete TEXT", about: "how a line could go on, for editors", takes: Takes::Nothing, is_programs: false, run: complete::complete },
-    Command { name: "eval", usage: "eval [--write] FUNCTION", about: "a new definition of a function, such as `fn shop::till::price() -> u32 { 3 }`; with --write it goes into its file too", takes: Takes::Symbols, is_programs: false, run: live::eval },
+    Command { name: "eval", usage: "eval [--write] FUNCTION", about: "a new definition of a function, such as `fn shop::till::price() -> u32 { 3 }`; with --write it goes into its file too", takes: Takes::Definitions, is_programs: false, run: live::eval },
     Command { name: "generations", usage: "generations", about: "the versions of the code and who runs which", takes: Takes::Nothing, is_programs: false, run: generations::generations },
     Command { name: "get", usage: "get VAR", about: "the value of a Var", takes: Takes::Vars, is_programs: true, run: values::get },
     Command { name: "help", usage: "help [COMMAND]", about: "this", takes: Takes::Commands, is_programs: false, run: help },

@@ -1,8 +1,12 @@
 //! Patches that are made over the socket.
+//!
+//! They stay above what a reload changes: who has patched a function wants that until
+//! `unpatch`, and an edit elsewhere in the file also replaces it.
 
 use super::{Answer, Words, functions, library, types, usage};
 use crate::control::socket::json::Json;
 use crate::patch::listed;
+use crate::reload;
 use crate::symbols::Symbol;
 use crate::{Error, RawPatch};
 use std::fmt::Write as _;
@@ -12,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 struct Made {
     name: String,
     leads_to: String,
+    destination: usize,
     patch: RawPatch,
 }
 
@@ -75,6 +80,7 @@ fn make(target: &Symbol, replacement: &Symbol, leads_to: &str) -> Result<(), Err
         match unsafe { made[n].patch.retarget(replacement.address) } {
             Ok(()) => {
                 made[n].leads_to = leads_to.to_owned();
+                made[n].destination = replacement.address.addr();
                 return Ok(());
             }
             // Somebody else took it off: it is made anew.
@@ -87,9 +93,42 @@ fn make(target: &Symbol, replacement: &Symbol, leads_to: &str) -> Result<(), Err
     made.push(Made {
         name: target.name.clone(),
         leads_to: leads_to.to_owned(),
+        destination: replacement.address.addr(),
         patch,
     });
     Ok(())
+}
+
+/// Puts patches that are made here above those that came later. The functions whose calls
+/// go where they lead, and where that is.
+pub(crate) fn keep_above() -> Vec<(usize, String)> {
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if made.is_empty() {
+        return Vec::new();
+    }
+    let patched = listed::patched();
+    let mut above = Vec::new();
+    for made in made.iter_mut().filter(|made| made.patch.is_enabled()) {
+        let target = made.patch.target();
+        let top = patched.iter().find(|one| one.target == target.addr());
+        let is_above = top.and_then(|one| one.leads_to) == Some(made.destination);
+        if !is_above {
+            let to = made.destination as *const ();
+            // SAFETY: as when it was made.
+            match unsafe { crate::patch_raw(target, |_| to) } {
+                // The one before goes.
+                Ok(patch) => made.patch = patch,
+                // Then the newer one counts, and `patches` says so.
+                Err(_) => continue,
+            }
+        }
+        let Made { name, leads_to, .. } = made;
+        above.push((
+            target.addr(),
+            format!("{name}: calls go to {leads_to}; `unpatch {name}` to see the edit"),
+        ));
+    }
+    above
 }
 
 pub(super) fn unpatch(words: &Words) -> Result<Answer, String> {
@@ -144,27 +183,37 @@ pub(super) fn patches(words: &Words) -> Result<Answer, String> {
     let mut data = Vec::new();
     let made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     for function in listed::patched() {
-        let here = made
-            .iter()
-            .find(|made| made.patch.target().addr() == function.target);
-        let by = match here {
-            Some(made) if made.patch.is_enabled() => format!("{}, by this socket", made.leads_to),
-            _ => "what the program chose".to_owned(),
+        let is_here = |made: &&Made| {
+            made.patch.target().addr() == function.target
+                && function.leads_to == Some(made.destination)
+        };
+        let here = made.iter().find(is_here);
+        let reload = reload::newest(function.target as u64).filter(|_| here.is_none());
+        let by = match (here, reload) {
+            (Some(made), _) => format!("{}, by this socket", made.leads_to),
+            (None, Some(reload)) => format!("reload {reload}"),
+            (None, None) => "what the program chose".to_owned(),
         };
         let name = function
             .name
             .unwrap_or_else(|| format!("{:#x}", function.target));
         let (layers, enabled) = (function.layers, function.enabled);
+        let plural = if layers == 1 { "" } else { "es" };
+        let off = match layers - enabled {
+            0 => String::new(),
+            off => format!(", {off} off"),
+        };
         // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "{name} leads to {by} ({layers} patches, {enabled} of them on)"
-        );
+        let _ = writeln!(text, "{name} leads to {by} ({layers} patch{plural}{off})");
         data.push(Json::object([
             ("target", Json::text(name)),
             (
                 "leads_to",
                 here.map_or(Json::Null, |made| Json::text(&made.leads_to)),
+            ),
+            (
+                "reload",
+                reload.map_or(Json::Null, |reload| Json::number(reload as usize)),
             ),
             ("patches", Json::number(layers)),
             ("enabled", Json::number(enabled)),

@@ -20,8 +20,8 @@ pub(super) fn check(target: usize, replacement: usize) -> Result<(), String> {
         let signature: Result<Signature, _> = debug::signature(at);
         signature.map_err(|unknown| {
             format!(
-                "types are not compared: {unknown}; build it with debug information, or write \
-                 `patch --unchecked` if you know that they are the same"
+                "types are not compared: {unknown}; or write `patch --unchecked`, if you know \
+                 that they are the same"
             )
         })
     };

@@ -254,6 +254,33 @@ impl<'a> Reader<'a> {
         false
     }
 
+    /// Whether some unit of the same compilation by rustc has an entry of such a kind.
+    pub(super) fn crate_has_entry(
+        &self,
+        entry: &Entry<'a>,
+        is_wanted: impl Fn(DwTag) -> bool,
+    ) -> bool {
+        // `src/lib.rs/@/23k1…`, and where that is.
+        let compilation = |unit: &Entry<'a>| {
+            let (root, _) = self.name(unit)?.split_once("/@/")?;
+            Some((root, self.text(unit, dw::DW_AT_comp_dir)?))
+        };
+        let Some(own) = self.root(entry).and_then(|root| compilation(&root)) else {
+            return false;
+        };
+        let mut headers = self.dwarf.units();
+        while let Ok(Some(header)) = headers.next() {
+            let root = header.debug_info_offset();
+            let root = root.and_then(|at| at.0.checked_add(header.root_offset().0));
+            let root = root.and_then(|at| self.entry(u32::try_from(at).ok()?));
+            let is_own = |root: &Entry<'a>| compilation(root) == Some(own);
+            if root.is_some_and(|root| is_own(&root) && self.has_entry(&root, &is_wanted)) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The entries that `entry` is inside of, the outermost first.
     pub(super) fn around(&self, entry: &Entry<'a>) -> Option<Vec<Entry<'a>>> {
         let unit = self.index.unit(entry.offset)?;

@@ -110,10 +110,12 @@ pub(super) fn in_image(image: &Image, address: FileAddress) -> Result<Signature,
     let entry = function::at(&reader, address)?;
     let function = function::name(&reader, &entry);
     let parameters = function::parameters(&reader, &entry);
-    // Without either, types may not have been written down at all.
+    // Without either, types may not have been written down at all. Of a crate they are
+    // for all of its units or for none, and the unit of `main` may need none.
     let has_types = !parameters.is_empty()
         || function::result(&reader, &entry).is_some()
-        || reader.has_entry(&entry, |tag| tag == dw::DW_TAG_base_type);
+        || reader.has_entry(&entry, |tag| tag == dw::DW_TAG_base_type)
+        || reader.crate_has_entry(&entry, |tag| tag == dw::DW_TAG_base_type);
     if !has_types {
         return Err(Unknown::NoTypes {
             module: image.path().to_path_buf(),

@@ -44,6 +44,9 @@ impl Report {
             return text;
         }
         text.push_str(&self.live());
+        for above in &self.above {
+            let _ = write!(text, "\n  {above}");
+        }
         for active in &self.active {
             let _ = write!(text, "\n  {active}");
         }

@@ -191,6 +191,9 @@ impl Session {
             let text = format!("debuggers do not see this edit: {}", loaded.unlisted);
             report::say(self.say.json, &text);
         }
+        let is_in = |function| report.functions.iter().any(|(at, _)| *at == function);
+        let above = loaded.above.into_iter().filter(|it| is_in(it.function));
+        report.above = above.map(|it| it.said).collect();
         report.bytes = image.len;
         self.images += 1;
         self.lines.add(image.at..image.at + image.len, &path);

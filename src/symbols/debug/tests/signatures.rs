@@ -195,6 +195,35 @@ fn without_types_there_is_no_signature() {
 }
 
 #[test]
+fn a_function_without_types_in_a_unit_without_types_is_of_a_crate_that_has_them() {
+    let folder = build::folder("signature_bare");
+    for debug in ["1", "2"] {
+        let name = format!("bare_{debug}");
+        let library = folder.join(format!("lib{name}.so"));
+        let more = [
+            "--crate-type=cdylib".to_owned(),
+            format!("--crate-name={name}"),
+            // A unit for each module.
+            "-Ccodegen-units=16".to_owned(),
+            format!("-Cincremental={}", folder.display()),
+        ];
+        build::rustc("bare.rs", &library, options("0", debug, "v0"), &more);
+        // SAFETY: the fixture has no constructors.
+        let _library = unsafe { libloading::Library::new(&library) }.unwrap();
+        let found = crate::symbol(&format!("lib{name}.so::bare")).unwrap();
+        let told = signature(found.address.addr());
+        match told {
+            Ok(told) if debug == "2" => {
+                assert!(told.parameters.is_empty());
+                assert_eq!(told.result.name, "()");
+            }
+            Err(Unknown::NoTypes { .. }) if debug == "1" => {}
+            other => panic!("debug = {debug}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_function_that_is_called_in_another_way_is_told() {
     let folder = build::folder("signature_changed");
     for (opt_level, debug) in [("0", "2"), ("2", "1"), ("3", "2")] {
