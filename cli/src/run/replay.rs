@@ -5,6 +5,7 @@
 //! they are, to the letter.
 
 use super::capture::Capture;
+use super::report::again;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -143,7 +144,7 @@ pub(crate) fn show(line: &str) {
         Some(message) => message.get("rendered").and_then(|text| text.as_str()),
         None => Some(line),
     };
-    if let Some(text) = text {
+    if let Some(text) = text.filter(|text| message.is_none() || !again::was_said(text)) {
         // Nowhere to say that stderr is gone.
         let _ = writeln!(anstream::stderr(), "{}", text.trim_end_matches('\n'));
     }

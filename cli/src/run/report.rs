@@ -1,6 +1,7 @@
 //! What is said of each reload: all of it in JSON, to people what they asked for in
 //! [`words`].
 
+pub(crate) mod again;
 mod words;
 
 use crate::args::Run;
@@ -176,13 +177,19 @@ impl Report {
     }
 
     pub(crate) fn print(&self, say: Say) {
+        if !self.is_refused() {
+            again::forget();
+        }
         if say.json {
             match serde_json::to_string(self) {
                 Ok(line) => eprintln!("{{\"reload\":{line}}}"),
                 Err(error) => eprintln!("midair: {error}"),
             }
         } else {
-            anstream::eprintln!("{}", self.text(say));
+            let text = self.text(say);
+            if !(self.is_refused() && again::was_said(&text)) {
+                anstream::eprintln!("{text}");
+            }
         }
     }
 

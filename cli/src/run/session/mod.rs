@@ -216,7 +216,12 @@ impl<'a> Started<'a> {
                 self.relink_soon();
             }
             Err(NotLive::Failed(_)) if process::runs_no_more() => {}
-            Err(why) => self.say(&format!("{why}; the old code keeps running")),
+            Err(why) => {
+                let text = format!("{why}; the old code keeps running");
+                if self.args.json() || !report::again::was_said(&text) {
+                    self.say(&text);
+                }
+            }
         }
     }
 
