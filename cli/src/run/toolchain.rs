@@ -7,7 +7,8 @@
 
 use std::process::Command;
 
-/// Minor versions of Rust 1 with which all tests have passed.
+/// Minor versions of Rust 1 with which the tests of hot reload have passed: all of them with
+/// 1.95, with 1.96 those that `ci/aarch64.sh` has Debian's compiler build.
 const KNOWN: [u32; 2] = [95, 96];
 
 /// The first bytes of what `rustc -vV` says, as far as it matters here.
