@@ -143,6 +143,13 @@ MIDAIR_RUN_TARGET=aarch64-unknown-linux-gnu MIDAIR_RUN_RUSTC=/usr/bin/rustc \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=qemu-aarch64-static \
     timeout 900 cargo test -p cargo-midair --test run -- --exact "${reload[@]}"
 
+# Control: these programs are emulated, and who talks to them is not.
+MIDAIR_RUN_TARGET=aarch64-unknown-linux-gnu MIDAIR_RUN_RUSTC=/usr/bin/rustc \
+    MIDAIR_RUN_FOLDER="$target/aarch64" \
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=qemu-aarch64-static \
+    timeout 900 cargo test -p midair --test control -- greeting:: plugin:: server::
+
 # Unpacked only: they are looked at, not loaded.
 libraries=(libc6 libssl3 libstdc++6 libsqlite3-0)
 root=$target/aarch64/debian

@@ -32,19 +32,60 @@ pub(crate) fn folder(test: &str) -> PathBuf {
     folder
 }
 
-fn executable(example: &str) -> PathBuf {
+/// Another target, for which programs and libraries are built instead, and what runs them:
+/// `ci/aarch64.sh` says so.
+struct Other {
+    target: String,
+    rustc: String,
+    linker: String,
+    runner: String,
+    /// The target folder.
+    folder: PathBuf,
+}
+
+fn other() -> Option<Other> {
+    let said = |name: &str| std::env::var(name).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let target = std::env::var("MIDAIR_RUN_TARGET").ok()?;
+    let cargo = target.replace('-', "_").to_uppercase();
+    Some(Other {
+        rustc: said("MIDAIR_RUN_RUSTC"),
+        linker: said(&format!("CARGO_TARGET_{cargo}_LINKER")),
+        runner: said(&format!("CARGO_TARGET_{cargo}_RUNNER")),
+        folder: said("MIDAIR_RUN_FOLDER").into(),
+        target,
+    })
+}
+
+fn executable(example: &str) -> Command {
     // `cargo test` builds examples only if it builds everything.
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "-p", "midair", "--example", example]);
-    let built = cargo
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()
-        .unwrap();
-    assert!(built.success());
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.join("examples").join(example)
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let other = other();
+    let folder = match &other {
+        Some(other) => {
+            cargo.args(["--target", &other.target]);
+            cargo.env("RUSTC", &other.rustc);
+            cargo.env("CARGO_TARGET_DIR", &other.folder);
+            other.folder.join(&other.target).join("debug")
+        }
+        None => {
+            let mut path = std::env::current_exe().unwrap();
+            path.pop();
+            path.pop();
+            path
+        }
+    };
+    assert!(cargo.status().unwrap().success());
+    let program = folder.join("examples").join(example);
+    match other {
+        Some(other) => {
+            let mut command = Command::new(other.runner);
+            command.arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
 }
 
 fn read_lines(stream: impl Read + Send + 'static) -> Receiver<String> {
@@ -62,7 +103,7 @@ fn read_lines(stream: impl Read + Send + 'static) -> Receiver<String> {
 impl Program {
     pub(crate) fn start(example: &str, test: &str, more: impl FnOnce(&mut Command)) -> Self {
         let runtime = folder(test);
-        let mut command = Command::new(executable(example));
+        let mut command = executable(example);
         command
             .env("XDG_RUNTIME_DIR", &runtime)
             .env_remove("PORT")
@@ -193,8 +234,13 @@ pub(crate) fn library(folder: &Path, name: &str, source: &str) -> PathBuf {
     let file = folder.join(format!("{name}.rs"));
     std::fs::write(&file, source).unwrap();
     let library = folder.join(format!("lib{name}.so"));
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let built = Command::new(rustc)
+    let own = || std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut rustc = Command::new(other().map_or_else(own, |other| other.rustc.into()));
+    if let Some(other) = other() {
+        rustc.args(["--target", &other.target]);
+        rustc.arg(format!("-Clinker={}", other.linker));
+    }
+    let built = rustc
         .args(["-g", "--edition", "2024", "--crate-type", "cdylib", "-o"])
         .args([&library, &file])
         .status()
