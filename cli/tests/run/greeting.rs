@@ -2,19 +2,20 @@
 //! REPL, command for command: look at the value, redefine it, redefine the function,
 //! load the file again. Typed into `nc -U`, where it is installed.
 
-use crate::program::Program;
+use crate::program::{self, PATIENCE, Program};
 use crate::workspace::Workspace;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::Receiver;
 
 const FILE: &str = "src/greeting.rs";
 
 /// What a person has.
 struct Terminal {
     keyboard: Box<dyn Write>,
-    screen: BufReader<Box<dyn Read>>,
+    screen: Receiver<String>,
     nc: Option<Child>,
 }
 
@@ -23,7 +24,7 @@ impl Terminal {
         let mut nc = Command::new("nc");
         nc.arg("-U").arg(socket);
         let nc = nc.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let (keyboard, screen, nc): (Box<dyn Write>, Box<dyn Read>, _) = match nc {
+        let (keyboard, screen, nc): (Box<dyn Write>, Box<dyn Read + Send>, _) = match nc {
             Ok(mut nc) => {
                 let (input, output) = (nc.stdin.take().unwrap(), nc.stdout.take().unwrap());
                 (Box::new(input), Box::new(output), Some(nc))
@@ -40,7 +41,7 @@ impl Terminal {
         };
         Self {
             keyboard,
-            screen: BufReader::new(screen),
+            screen: program::lines(screen),
             nc,
         }
     }
@@ -52,9 +53,7 @@ impl Terminal {
     }
 
     fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.screen.read_line(&mut line).unwrap();
-        line.trim_end_matches('\n').to_owned()
+        self.screen.recv_timeout(PATIENCE).unwrap()
     }
 }
 
@@ -97,7 +96,6 @@ fn a_value_a_function_and_a_file_as_in_clojure() {
         answer.contains("greeting::greeting::print_message"),
         "{answer}"
     );
-    client.line();
     let until = client.line();
     assert!(until.starts_with("src/greeting.rs is as it was"), "{until}");
     program.prints_only("jenny: goodbye world");
@@ -108,7 +106,6 @@ fn a_value_a_function_and_a_file_as_in_clojure() {
     // greeting=> (load-file "src/greeting.clj")
     let answer = client.ask("reload src/greeting.rs");
     assert!(answer.starts_with("1 function live"), "{answer}");
-    client.line();
     program.prints_only("goodbye world");
     assert_eq!(
         client.ask("reload"),

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// The first build takes longest, and with it that of the agent for another machine.
-const PATIENCE: Duration = Duration::from_secs(400);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(400);
 
 /// A program that nobody reloads any more.
 pub(crate) struct Orphan {
@@ -372,7 +372,7 @@ fn is_of_target(name: &OsStr) -> bool {
     })
 }
 
-fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
+pub(crate) fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (tell, lines) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
