@@ -138,7 +138,7 @@ const MORE: &[Edit] = &[
     Edit {
         what: "where a caller is",
         places: &[(OTHER, "fn fail(n: u32) {", "#[track_caller]\nfn fail(n: u32) {")],
-        expected: Live,
+        expected: Refused("is `#[track_caller]` now"),
     },
     Edit {
         what: "a constant of a library of a library",
