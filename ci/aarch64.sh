@@ -62,6 +62,9 @@ reload=(
     live::panics_and_backtraces_of_patched_functions_name_the_new_lines
     keeps::statics_of_all_kinds keeps::thread_locals_in_threads_that_run
     refused::another_layout_of_a_type_that_lives
+    # By the control socket.
+    eval::with_write_it_goes_into_the_file
+    eval::undo_takes_edits_and_definitions_back_and_reload_brings_the_edits_again
 )
 
 # The observed part of tests/stress starts itself: that is for the machine.

@@ -68,8 +68,8 @@ fn machine(target: &str) -> &str {
 
 fn built(target: &str, folder: &Path) -> Result<PathBuf, String> {
     let remedy = format!(
-        "build it (`cargo build --release -p midair-agent --target {target}` in midair's \
-         repository) and name the file with --agent"
+        "build it (`cargo build --release -p midair-agent --features control --target {target}` in \
+         midair's repository) and name the file with --agent"
     );
     if !Path::new(SOURCES).exists() {
         return Err(format!(
@@ -79,6 +79,7 @@ fn built(target: &str, folder: &Path) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--locked", "--release", "--lib"]);
+    command.args(["--features", "control"]);
     command
         .args(["--target", target, "--manifest-path", SOURCES])
         .arg("--target-dir")
