@@ -23,7 +23,7 @@ macro_rules! targets {
     )*};
 }
 
-targets! { direct = 1, mocked = 2, counted = 3, made = 4 }
+targets! { direct = 1, mocked = 2, stubbed = 3, made = 4 }
 
 /// Calls `f` so often; the same loop for all, so that its place in memory does
 /// not decide.
@@ -84,11 +84,11 @@ fn make_outside() -> impl Sized {
 }
 
 fn calls(c: &mut Criterion) {
-    let counting = mock!(counted).returns(0).unrecorded();
+    let counting = mock!(stubbed).returns(0).unrecorded();
     let rows: &[Row] = &[
         ("a direct call", direct),
         ("midair, a thread without the mock", mocked),
-        ("midair, the thread that has it", counted),
+        ("midair, the thread that has it", stubbed),
         #[cfg(target_arch = "x86_64")]
         ("injectorpp, a thread without the fake", peer::outside),
         #[cfg(target_arch = "x86_64")]
