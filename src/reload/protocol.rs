@@ -183,20 +183,6 @@ pub struct Above {
     pub said: String,
 }
 
-impl Message for Above {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        self.function.put(bytes);
-        self.said.put(bytes);
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            function: u64::get(fields)?,
-            said: String::get(fields)?,
-        })
-    }
-}
-
 /// An undo that is live. It is a generation, too: numbers only grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undone {
@@ -239,294 +225,47 @@ pub struct Told {
     pub data: String,
 }
 
-impl Message for Swap {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        self.target.put(bytes);
-        self.replacement.put(bytes);
+wire::fields! {
+    Above { function, said }
+    Bytes { address, bytes }
+    Guarded { lock, bytes }
+    Hello {
+        version, pid, slide, reserve, reserve_len, control, no_control, area, area_len, page,
     }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            target: u64::get(fields)?,
-            replacement: u64::get(fields)?,
-        })
-    }
+    Load { file, address, len, swaps, writes, caches, sources, contents, settles }
+    Loaded { load_nanoseconds, swap_nanoseconds, unlisted, generation, above }
+    Swap { target, replacement }
+    Told { is_done, text, data }
+    Undone { generation, reload, left, swap_nanoseconds }
 }
 
-impl Message for Bytes {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        self.address.put(bytes);
-        (self.bytes.len() as u64).put(bytes);
-        bytes.extend(&self.bytes);
+wire::choices! {
+    Request {
+        1 => Resolve(names),
+        2 => Room(len),
+        3 => Load(load),
+        4 => Prepare(function),
+        5 => Undo,
+        6 => Threads(file),
+        20 => Active,
+        21 => Images(look),
     }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        let address = u64::get(fields)?;
-        let len = usize::try_from(u64::get(fields)?).ok()?;
-        let bytes = fields.take(len)?.to_vec();
-        Some(Self { address, bytes })
+    Answer {
+        1 => Addresses(addresses),
+        2 => Room(at),
+        3 => Loaded(loaded),
+        4 => Prepared,
+        5 => Failed(why),
+        6 => Undone(undone),
+        7 => Threads(distance),
+        20 => Active(active),
+        21 => Images(images),
     }
-}
-
-impl Message for Guarded {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        self.lock.put(bytes);
-        self.bytes.put(bytes);
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            lock: u64::get(fields)?,
-            bytes: Bytes::get(fields)?,
-        })
-    }
-}
-
-impl Message for Hello {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        self.version.put(bytes);
-        self.pid.put(bytes);
-        self.slide.put(bytes);
-        self.reserve.cast_unsigned().put(bytes);
-        self.reserve_len.put(bytes);
-        self.control.put(bytes);
-        self.no_control.put(bytes);
-        self.area.put(bytes);
-        self.area_len.put(bytes);
-        self.page.put(bytes);
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            version: u64::get(fields)?,
-            pid: u64::get(fields)?,
-            slide: u64::get(fields)?,
-            reserve: u64::get(fields)?.cast_signed(),
-            reserve_len: u64::get(fields)?,
-            control: String::get(fields)?,
-            no_control: String::get(fields)?,
-            area: u64::get(fields)?,
-            area_len: u64::get(fields)?,
-            page: u64::get(fields)?,
-        })
-    }
-}
-
-impl Message for Load {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        self.file.put(bytes);
-        self.address.put(bytes);
-        self.len.put(bytes);
-        self.swaps.put(bytes);
-        self.writes.put(bytes);
-        self.caches.put(bytes);
-        self.sources.put(bytes);
-        self.contents.put(bytes);
-        u64::from(self.settles).put(bytes);
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            file: String::get(fields)?,
-            address: u64::get(fields)?,
-            len: u64::get(fields)?,
-            swaps: Vec::get(fields)?,
-            writes: Vec::get(fields)?,
-            caches: Vec::get(fields)?,
-            sources: Vec::get(fields)?,
-            contents: Contents::get(fields)?,
-            settles: u64::get(fields)? != 0,
-        })
-    }
-}
-
-impl Message for Loaded {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        self.load_nanoseconds.put(bytes);
-        self.swap_nanoseconds.put(bytes);
-        self.unlisted.put(bytes);
-        self.generation.put(bytes);
-        self.above.put(bytes);
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            load_nanoseconds: u64::get(fields)?,
-            swap_nanoseconds: u64::get(fields)?,
-            unlisted: String::get(fields)?,
-            generation: u64::get(fields)?,
-            above: Vec::get(fields)?,
-        })
-    }
-}
-
-impl Message for Undone {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        self.generation.put(bytes);
-        self.reload.put(bytes);
-        self.left.put(bytes);
-        self.swap_nanoseconds.put(bytes);
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            generation: u64::get(fields)?,
-            reload: u64::get(fields)?,
-            left: u64::get(fields)?,
-            swap_nanoseconds: u64::get(fields)?,
-        })
-    }
-}
-
-impl Message for Request {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Resolve(names) => {
-                1.put(bytes);
-                names.put(bytes);
-            }
-            Self::Room(len) => {
-                2.put(bytes);
-                len.put(bytes);
-            }
-            Self::Load(load) => {
-                3.put(bytes);
-                load.put(bytes);
-            }
-            Self::Prepare(function) => {
-                4.put(bytes);
-                function.put(bytes);
-            }
-            Self::Undo => 5.put(bytes),
-            Self::Threads(file) => {
-                6.put(bytes);
-                file.put(bytes);
-            }
-            Self::Active => 20.put(bytes),
-            Self::Images(look) => {
-                21.put(bytes);
-                look.put(bytes);
-            }
-        }
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(match u64::get(fields)? {
-            1 => Self::Resolve(Vec::get(fields)?),
-            2 => Self::Room(u64::get(fields)?),
-            3 => Self::Load(Load::get(fields)?),
-            4 => Self::Prepare(u64::get(fields)?),
-            5 => Self::Undo,
-            6 => Self::Threads(String::get(fields)?),
-            20 => Self::Active,
-            21 => Self::Images(u64::get(fields)?),
-            _ => return None,
-        })
-    }
-}
-
-impl Message for Answer {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Addresses(addresses) => {
-                1.put(bytes);
-                addresses.put(bytes);
-            }
-            Self::Room(at) => {
-                2.put(bytes);
-                at.put(bytes);
-            }
-            Self::Loaded(loaded) => {
-                3.put(bytes);
-                loaded.put(bytes);
-            }
-            Self::Prepared => 4.put(bytes),
-            Self::Failed(why) => {
-                5.put(bytes);
-                why.put(bytes);
-            }
-            Self::Undone(undone) => {
-                6.put(bytes);
-                undone.put(bytes);
-            }
-            Self::Threads(distance) => {
-                7.put(bytes);
-                distance.cast_unsigned().put(bytes);
-            }
-            Self::Active(active) => {
-                20.put(bytes);
-                active.put(bytes);
-            }
-            Self::Images(images) => {
-                21.put(bytes);
-                images.put(bytes);
-            }
-        }
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(match u64::get(fields)? {
-            1 => Self::Addresses(Vec::get(fields)?),
-            2 => Self::Room(u64::get(fields)?),
-            3 => Self::Loaded(Loaded::get(fields)?),
-            4 => Self::Prepared,
-            5 => Self::Failed(String::get(fields)?),
-            6 => Self::Undone(Undone::get(fields)?),
-            7 => Self::Threads(u64::get(fields)?.cast_signed()),
-            20 => Self::Active(Vec::get(fields)?),
-            21 => Self::Images(Images::get(fields)?),
-            _ => return None,
-        })
-    }
-}
-
-impl Message for Question {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Reload(file) => {
-                1.put(bytes);
-                file.put(bytes);
-            }
-            Self::Undo => 2.put(bytes),
-            Self::Eval {
-                definition,
-                is_written,
-            } => {
-                4.put(bytes);
-                definition.put(bytes);
-                u64::from(*is_written).put(bytes);
-            }
-            Self::Sources => 5.put(bytes),
-        }
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(match u64::get(fields)? {
-            1 => Self::Reload(String::get(fields)?),
-            2 => Self::Undo,
-            4 => Self::Eval {
-                definition: String::get(fields)?,
-                is_written: u64::get(fields)? != 0,
-            },
-            5 => Self::Sources,
-            _ => return None,
-        })
-    }
-}
-
-impl Message for Told {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        u64::from(self.is_done).put(bytes);
-        self.text.put(bytes);
-        self.data.put(bytes);
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            is_done: u64::get(fields)? != 0,
-            text: String::get(fields)?,
-            data: String::get(fields)?,
-        })
+    Question {
+        1 => Reload(file),
+        2 => Undo,
+        4 => Eval { definition, is_written },
+        5 => Sources,
     }
 }
 

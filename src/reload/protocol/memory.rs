@@ -1,6 +1,6 @@
 //! What is said about images in memory and about threads in old code.
 
-use super::{Fields, Message};
+use super::{Fields, Message, wire};
 
 /// What an image has, beyond its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,86 +62,10 @@ pub struct Active {
     pub is_certain: bool,
 }
 
-impl Message for Contents {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        self.parts.put(bytes);
-        self.new.put(bytes);
-        self.stays.put(bytes);
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            parts: Vec::get(fields)?,
-            new: Vec::get(fields)?,
-            stays: String::get(fields)?,
-        })
-    }
-}
-
-impl Message for Span {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        self.start.put(bytes);
-        self.len.put(bytes);
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            start: u64::get(fields)?,
-            len: u64::get(fields)?,
-        })
-    }
-}
-
-impl Message for Images {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        self.loaded.put(bytes);
-        self.unloaded.put(bytes);
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            loaded: Vec::get(fields)?,
-            unloaded: u64::get(fields)?,
-        })
-    }
-}
-
-impl Message for Held {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        self.number.put(bytes);
-        self.address.put(bytes);
-        self.bytes.put(bytes);
-        u64::from(self.is_old).put(bytes);
-        self.why.put(bytes);
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            number: u64::get(fields)?,
-            address: u64::get(fields)?,
-            bytes: u64::get(fields)?,
-            is_old: u64::get(fields)? != 0,
-            why: String::get(fields)?,
-        })
-    }
-}
-
-impl Message for Active {
-    fn put(&self, bytes: &mut Vec<u8>) {
-        self.function.put(bytes);
-        self.thread.put(bytes);
-        self.name.put(bytes);
-        self.at.put(bytes);
-        u64::from(self.is_certain).put(bytes);
-    }
-
-    fn get(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            function: u64::get(fields)?,
-            thread: u64::get(fields)?,
-            name: String::get(fields)?,
-            at: u64::get(fields)?,
-            is_certain: u64::get(fields)? != 0,
-        })
-    }
+wire::fields! {
+    Active { function, thread, name, at, is_certain }
+    Contents { parts, new, stays }
+    Held { number, address, bytes, is_old, why }
+    Images { loaded, unloaded }
+    Span { start, len }
 }

@@ -101,7 +101,7 @@ fn a_message_that_is_cut_short_is_an_error() {
 #[test]
 fn a_list_that_claims_to_be_endless_is_an_error() {
     let mut bytes = 16_u32.to_le_bytes().to_vec();
-    1.put(&mut bytes);
+    1_u64.put(&mut bytes);
     u64::MAX.put(&mut bytes);
     assert!(receive::<Request>(&mut bytes.as_slice()).is_err());
 }

@@ -85,6 +85,39 @@ impl Message for u64 {
     }
 }
 
+/// As a number.
+impl Message for i64 {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        self.cast_unsigned().put(bytes);
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(u64::get(fields)?.cast_signed())
+    }
+}
+
+/// As a number.
+impl Message for bool {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        u64::from(*self).put(bytes);
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(u64::get(fields)? != 0)
+    }
+}
+
+/// As it is.
+impl Message for u8 {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        bytes.push(*self);
+    }
+
+    fn get(fields: &mut Fields<'_>) -> Option<Self> {
+        fields.take(1)?.first().copied()
+    }
+}
+
 impl Message for String {
     fn put(&self, bytes: &mut Vec<u8>) {
         (self.len() as u64).put(bytes);
@@ -109,3 +142,53 @@ impl<M: Message> Message for Vec<M> {
         (0..len).map(|_| M::get(fields)).collect()
     }
 }
+
+/// Messages that are their fields, in this order. Needs `Message` and `Fields` in scope.
+macro_rules! fields {
+    ($($message:ident { $($field:ident),* $(,)? })*) => {$(
+        impl Message for $message {
+            fn put(&self, bytes: &mut Vec<u8>) {
+                $(Message::put(&self.$field, bytes);)*
+            }
+
+            fn get(fields: &mut Fields<'_>) -> Option<Self> {
+                Some(Self {
+                    $($field: Message::get(fields)?,)*
+                })
+            }
+        }
+    )*};
+}
+
+/// Messages that are one of several: its number, and what it has. Needs the same.
+macro_rules! choices {
+    ($($message:ident {
+        $($number:literal => $choice:ident
+            $(($content:ident))? $({ $($field:ident),* })?,)*
+    })*) => {$(
+        impl Message for $message {
+            fn put(&self, bytes: &mut Vec<u8>) {
+                match self {
+                    $(Self::$choice $(($content))? $({ $($field),* })? => {
+                        u64::put(&$number, bytes);
+                        $($content.put(bytes);)?
+                        $($($field.put(bytes);)*)?
+                    })*
+                }
+            }
+
+            fn get(fields: &mut Fields<'_>) -> Option<Self> {
+                Some(match u64::get(fields)? {
+                    $($number => {
+                        $(let $content = Message::get(fields)?;)?
+                        $($(let $field = Message::get(fields)?;)*)?
+                        Self::$choice $(($content))? $({ $($field),* })?
+                    })*
+                    _ => return None,
+                })
+            }
+        }
+    )*};
+}
+
+pub(super) use {choices, fields};
