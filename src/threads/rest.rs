@@ -92,7 +92,19 @@ impl Rest {
                 stack: stack_of(tid, brief.sp),
             });
         }
-        Ok(Ok(rest))
+        // All sleep. Somebody whom one of them has started before may run still, and may
+        // be gone before the end.
+        match rest.newcomer()? {
+            Some(new) => Ok(Err(Restless::new(new, "has just started")?)),
+            None => Ok(Ok(rest)),
+        }
+    }
+
+    /// A thread that was not there when the others were listed.
+    fn newcomer(&self) -> io::Result<Option<Tid>> {
+        Ok(tasks::list()?
+            .into_iter()
+            .find(|tid| !self.all.contains(tid)))
     }
 
     /// Whether nobody has run since; else who has.
@@ -105,8 +117,8 @@ impl Rest {
                 return Ok(Err(Restless::new(tid, "has run meanwhile")?));
             }
         }
-        match tasks::list()?.iter().find(|tid| !self.all.contains(tid)) {
-            Some(new) => Ok(Err(Restless::new(*new, "has started meanwhile")?)),
+        match self.newcomer()? {
+            Some(new) => Ok(Err(Restless::new(new, "has started meanwhile")?)),
             None => Ok(Ok(())),
         }
     }

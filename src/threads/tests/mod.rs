@@ -2,6 +2,7 @@
 
 mod frames;
 mod others;
+mod rest;
 mod runners;
 mod setxid;
 mod sleepers;
