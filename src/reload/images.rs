@@ -335,3 +335,32 @@ fn doubted(doubt: &Doubt) -> String {
         Doubt::Changed => "nobody knows yet: memory went away while it was searched".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::listed::{self, Hidden, Made};
+    use super::*;
+    use std::time::SystemTime;
+
+    #[test]
+    fn a_generation_whose_code_is_held_is_remembered_however_many_come_after_it() {
+        let add = |number, function| {
+            listed::add(Made {
+                number,
+                at: SystemTime::now(),
+                undoes: None,
+                sources: Vec::new(),
+                functions: vec![Hidden::new(function)],
+                bytes: 0,
+            });
+        };
+        let first = 1_000_000;
+        OLD.lock().unwrap().insert(first, "a word".to_owned());
+        add(first, 1);
+        add(first + 1, 2);
+        (2..150).for_each(|n| add(first + n, 3));
+        assert_eq!(listed::newest(1), Some(first));
+        assert_eq!(listed::newest(2), None);
+        OLD.lock().unwrap().remove(&first);
+    }
+}

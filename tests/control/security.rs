@@ -131,6 +131,38 @@ fn a_file_in_the_place_of_the_socket_stays() {
 }
 
 #[test]
+fn a_socket_of_somebody_else_stays() {
+    let prepare = |more: &str| {
+        format!(
+            "mkdir -m 700 $XDG_RUNTIME_DIR/midair; \
+             python3 -c \"import socket, sys; s = socket.socket(socket.AF_UNIX); \
+             s.bind(sys.argv[1]); s.listen(); open(sys.argv[1] + '.made', 'w'); {more}\""
+        )
+    };
+    // Another copy of midair in this process would listen like this.
+    let wait = "s.settimeout(5); s.accept(); s.accept(); s.accept()";
+    let listens = format!(
+        "{} $S 2>/dev/null & while [ ! -e $S.made ]; do sleep 0.02; done",
+        prepare(wait)
+    );
+    let program = with_prepared("listens", &listens);
+    let error = program.error();
+    assert!(
+        error.contains("is a socket that somebody listens to"),
+        "{error}"
+    );
+    // SAFETY: takes nothing and cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        eprintln!("SKIPPED: only root can make a socket another user's");
+        return;
+    }
+    let foreign = format!("{} $S; chown 65534 $S", prepare("pass"));
+    let program = with_prepared("foreign", &foreign);
+    let error = program.error();
+    assert!(error.contains("is a socket of another user"), "{error}");
+}
+
+#[test]
 fn a_stale_socket_is_replaced_and_those_of_the_dead_are_swept() {
     let script = "import os, socket, sys; os.chdir(os.environ['XDG_RUNTIME_DIR'] + '/midair'); \
                   [socket.socket(socket.AF_UNIX).bind(n) for n in sys.argv[1:]]; \
@@ -228,6 +260,45 @@ fn a_line_of_ten_megabytes_and_garbage_are_answered_and_the_program_lives() {
             "connections are not given back"
         );
         std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn who_is_one_too_many_is_told_so_until_somebody_goes() {
+    const MOST: usize = 16;
+    let program = Program::start("greeting", "many", |_| {});
+    let socket = program.socket();
+    let served = |_| {
+        let mut client = Client::connect(&socket);
+        assert_eq!(client.ask("get PAUSE"), "greeting::PAUSE = 1000");
+        client
+    };
+    let mut clients: Vec<Client> = (0..MOST).map(served).collect();
+    let mut more = Client::connect(&socket);
+    assert_eq!(more.line(), "error: 16 connections are open already");
+    // The others are served as before.
+    for client in &mut clients {
+        assert_eq!(client.ask("get PAUSE"), "greeting::PAUSE = 1000");
+    }
+    clients.pop();
+    let begun = std::time::Instant::now();
+    while !transcript(&socket, "").is_empty() {
+        assert!(begun.elapsed() < crate::program::LONG, "no room again");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_second_program_leaves_the_socket_of_the_first_alone() {
+    let first = Program::start("greeting", "first", |_| {});
+    let socket = first.socket();
+    let second = Program::start("greeting", "second", |command| {
+        command.env("XDG_RUNTIME_DIR", &first.runtime);
+    });
+    let other = second.socket();
+    assert_eq!(other.parent(), socket.parent());
+    for socket in [socket, other] {
+        assert!(transcript(&socket, "get PAUSE\n").contains("= 1000"));
     }
 }
 

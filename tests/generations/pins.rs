@@ -297,6 +297,32 @@ fn generations_says_who_is_pinned_where() {
 }
 
 #[test]
+fn a_generation_that_somebody_is_pinned_to_is_listed_however_many_come_after_it() {
+    let mut agent = agent();
+    let agent = agent.as_mut().unwrap();
+    fresh(agent);
+    let first = reload(agent, [21, 0, 0, 0]);
+    let second = reload(agent, [22, 0, 0, 0]);
+    agent.undo().unwrap();
+    let pin = midair::pin();
+    let number = pin.generation().unwrap();
+    for n in 0..130 {
+        reload(agent, [n % 2, 0, 0, 0]);
+    }
+    let threads = |number: u64| {
+        let all = midair::generations().unwrap();
+        let found = all.iter().find(|one| one.number == number);
+        found.map(|one| one.threads.len())
+    };
+    // Nobody needs these any more.
+    assert_eq!([threads(first), threads(second)], [None, None]);
+    assert_eq!(threads(number), Some(1));
+    drop(pin);
+    reload(agent, [1, 0, 0, 0]);
+    assert_eq!(threads(number), None);
+}
+
+#[test]
 fn a_guard_that_is_forgotten_holds_nothing_when_its_thread_has_ended() {
     let mut agent = agent();
     let agent = agent.as_mut().unwrap();

@@ -14,6 +14,7 @@ functions! {
     one = 1; one_a = 11; one_b = 12;
     two = 2; two_a = 21;
     three = 3;
+    four = 4;
 }
 
 fn at(f: fn() -> u64) -> usize {
@@ -53,6 +54,25 @@ fn when_all_is_undone_there_is_nothing_to_undo() {
     assert_eq!(three(), 3);
     let why = agent.undo().unwrap_err();
     assert!(why.starts_with("there is nothing to undo"), "{why}");
+}
+
+#[test]
+fn sixteen_reloads_are_undone_and_none_before_them() {
+    let mut agent = agent();
+    let agent = agent.as_mut().unwrap();
+    agent.undo_all();
+    let to = [one_a, one_b];
+    for n in 0..20 {
+        agent.reload(&[(at(four), at(to[n % 2]))]);
+    }
+    // The fourth is as far as it goes.
+    for n in (3..19).rev() {
+        assert_eq!(agent.undo().unwrap().left, n - 3);
+        assert_eq!(four(), to[n as usize % 2]());
+    }
+    let why = agent.undo().unwrap_err();
+    assert!(why.contains("16 reloads are remembered at most"), "{why}");
+    assert_eq!(four(), 12);
 }
 
 #[test]
@@ -114,6 +134,14 @@ fn a_reload_that_fails_is_no_generation() {
         ..Load::default()
     };
     agent.load(nowhere).unwrap_err();
+    let elsewhere = Load {
+        file: "/nowhere.so".to_owned(),
+        address: 1 << 16,
+        len: 1 << 12,
+        ..Load::default()
+    };
+    let why = agent.load(elsewhere).unwrap_err();
+    assert!(why.contains("was not given out for an image"), "{why}");
     assert_eq!(agent.undo().unwrap().generation, before + 1);
     assert_eq!(one(), 1);
 }

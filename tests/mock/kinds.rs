@@ -1,6 +1,7 @@
 //! Each kind of function that can be mocked.
 
 use midair::mock;
+use midair::mock::Mock;
 use std::hint::black_box;
 
 #[inline(never)]
@@ -156,6 +157,46 @@ fn an_unmet_expectation_fails_with_the_calls() {
         "{text}"
     );
     assert!(text.contains("add(4, 5)"), "{text}");
+}
+
+#[test]
+fn every_way_to_say_how_often_is_kept_to() {
+    /// In words, and how many of no to four calls that is.
+    type Way = (&'static str, fn(Mock) -> Mock, &'static [usize]);
+    let ways: [Way; 12] = [
+        ("never", |mock| mock.never(), &[0]),
+        ("once", |mock| mock.once(), &[1]),
+        ("3 times", |mock| mock.times(3), &[3]),
+        ("at least 2 times", |mock| mock.at_least(2), &[2, 3, 4]),
+        ("at most 2 times", |mock| mock.at_most(2), &[0, 1, 2]),
+        (
+            "1 to 3 times",
+            |mock| mock.at_least(1).at_most(3),
+            &[1, 2, 3],
+        ),
+        ("1 to 2 times", |mock| mock.times(1..3), &[1, 2]),
+        ("2 to 3 times", |mock| mock.times(2..=3), &[2, 3]),
+        ("at most once", |mock| mock.times(..2), &[0, 1]),
+        ("at most once", |mock| mock.times(..=1), &[0, 1]),
+        ("at least 4 times", |mock| mock.times(4..), &[4]),
+        ("any", |mock| mock.times(..), &[0, 1, 2, 3, 4]),
+    ];
+    for (words, expect, fits) in ways {
+        for calls in 0..=4 {
+            let mock = expect(mock!(add).returns(1));
+            for _ in 0..calls {
+                add(0, 0);
+            }
+            let verified = mock.verify();
+            assert_eq!(verified.is_ok(), fits.contains(&calls), "{words}: {calls}");
+            let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(mock)));
+            assert_eq!(dropped.is_ok(), verified.is_ok(), "{words}: {calls}");
+            if let Err(text) = verified {
+                let said = format!("was expected to be called {words}, and was ");
+                assert!(text.contains(&said), "{text}");
+            }
+        }
+    }
 }
 
 #[test]

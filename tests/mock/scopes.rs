@@ -147,6 +147,9 @@ functions!(counted pooled);
 fn calls_from_outside_are_in_the_failure() {
     let (jobs, worker) = worker("outsider");
     on(&jobs, || counted(0)); // before: not counted
+    let earlier = mock!(counted).returns(1);
+    on(&jobs, || (0..3).map(counted).count()); // nor is what was for an earlier one
+    drop(earlier);
     let mock = mock!(counted).returns(1).times(2);
     counted(5);
     on(&jobs, || (0..42).map(counted).count());
@@ -171,6 +174,21 @@ fn calls_by_threads_that_have_ended_are_in_the_failure() {
     worker.join().unwrap();
     let text = failure(mock);
     assert!(text.contains("thread `ended`: 3 times"), "{text}");
+}
+
+/// A thread that was started under it knows of it for as long as it runs.
+#[test]
+fn what_a_mock_has_captured_is_dropped_with_it() {
+    let captured = std::sync::Arc::new(7);
+    let own = std::sync::Arc::clone(&captured);
+    let mock = mock!(one => move |_| *own);
+    let (jobs, worker) = worker("knows");
+    assert_eq!(on(&jobs, || one(0)), 7);
+    drop(mock);
+    assert_eq!(std::sync::Arc::strong_count(&captured), 1);
+    assert_eq!(on(&jobs, || one(0)), 1);
+    drop(jobs);
+    worker.join().unwrap();
 }
 
 /// As rayon's global pool is, if it is used under a mock first.

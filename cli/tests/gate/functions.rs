@@ -1,6 +1,9 @@
 //! Bodies, lines and signatures.
 
-use crate::edit::{Edit, Mangling};
+use crate::edit::{Crate, Edit, Mangling};
+use cargo_midair::run::gate::{Changed, Object, Running, Verdict, compare};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 #[test]
 fn a_body_is_edited() {
@@ -201,4 +204,26 @@ fn an_exported_function_has_its_name_for_a_symbol() {
         "#[unsafe(no_mangle)] pub extern \"C\" fn f(a: u64) -> u32 { a as u32 }",
     );
     edit.versioned("f", "parameter 1 is `u64`, and was `u32`");
+}
+
+#[test]
+fn a_function_that_is_not_the_one_that_had_the_symbol_is_kept_for_old_callers() {
+    let krate = Crate::new(&[]);
+    let objects = krate.compile(
+        "#[unsafe(no_mangle)] pub fn f(a: u32) -> u32 { a } \
+         #[unsafe(no_mangle)] pub fn g(a: u32) -> u32 { a + 1 }",
+    );
+    let open = |path: &PathBuf| Arc::new(Object::open(path).unwrap());
+    let objects: Vec<_> = objects.iter().map(open).collect();
+    let mut running = Running::new();
+    for object in &objects {
+        running.add(Arc::clone(object));
+    }
+    let verdict = |old: &str, new: &str| {
+        let moved = false;
+        let outcome = compare(&running, &objects, &[Changed { old, new, moved }]).unwrap();
+        outcome.verdicts[0].clone()
+    };
+    assert_eq!(verdict("f", "f"), Verdict::Same);
+    assert!(matches!(verdict("f", "g"), Verdict::Versioned { .. }));
 }

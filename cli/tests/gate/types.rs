@@ -166,6 +166,19 @@ fn a_type_that_no_signature_has_changes() {
 }
 
 #[test]
+fn a_type_that_only_a_local_has_changes() {
+    let source = |fields: &str, by: u8| {
+        format!(
+            "pub struct S {{ {fields} }} pub unsafe fn f(at: *const u8) -> u8 \
+             {{ let s = unsafe {{ &*(at as *const S) }}; s.a + {by} }}"
+        )
+    };
+    let edit = Edit::of(&source("a: u8", 1), &source("a: u8, b: u8", 2));
+    edit.refuses(&[GROWN]);
+    assert!(edit.verdict("app::f").is_same());
+}
+
+#[test]
 fn a_generic_type_of_the_crate_changes() {
     let edit = using(
         "&S<u16>",
@@ -304,6 +317,19 @@ fn the_numbers_of_an_enum_are_stored_in_more_bytes() {
     edit.refuses(&[
         "type `app::S` changed: the tag is `u32`, 4 bytes at 0, and was `u8`, 1 byte at 0; \
         1 byte aligned to 1, now 4 bytes aligned to 4",
+    ]);
+}
+
+#[test]
+fn the_numbers_of_an_enum_with_fields_are_stored_in_more_bytes() {
+    // Where the fields are, and how large it is, stays.
+    let edit = typed(
+        "#[repr(u8)] pub enum S { A(u32), B }",
+        "#[repr(u16)] pub enum S { A(u32), B }",
+    );
+    edit.refuses(&[
+        "type `app::S` changed: the tag is `u16`, 2 bytes at 0, and was `u8`, 1 byte at 0; \
+        8 bytes aligned to 4, now 8 bytes aligned to 4",
     ]);
 }
 

@@ -37,6 +37,23 @@ fn another_version_of_dwarf_is_not_read() {
 }
 
 #[test]
+fn code_of_another_compiler_is_not_compared() {
+    let krate = Crate::new(&[]);
+    let path = krate.compile(BEFORE).remove(0);
+    let old = std::fs::read(&path).unwrap();
+    let words = b"(rustc version ";
+    let at = memchr::memmem::find(&old, words).unwrap() + words.len();
+    let mut new = old.clone();
+    new[at] = b'9';
+    let read = |bytes: Vec<u8>| Arc::new(Object::read(&path, Arc::new(bytes)).unwrap());
+    let mut running = Running::new();
+    running.add(read(old));
+    let error = compare(&running, &[read(new)], &[]).unwrap_err();
+    assert!(matches!(error, GateError::Compilers { .. }), "{error}");
+    assert!(error.to_string().contains("rustc version 9"), "{error}");
+}
+
+#[test]
 fn a_file_that_is_no_object_is_named() {
     let error = Object::open(Path::new("/dev/null")).unwrap_err();
     assert!(

@@ -20,11 +20,13 @@ fn what_does_not_touch_the_refused_type_is_live_and_all_else_is_as_it_was() {
         "    let mut last = LAST.lock().unwrap();\n    \
              let x = last.as_ref().map_or(1, |last| last.x + 1);\n    \
              *last = Some(Point { x });\n    x.to_string()\n}\n\n\
-         fn fresh() -> u32 {\n    Square(2).area()\n}\n",
+         fn fresh() -> u32 {\n    Square(2).area()\n}\n\n\
+         fn measured(square: &Square) -> u32 {\n    square.area()\n}\n\n\
+         fn gives() -> u32 {\n    measured(&Square(4))\n}\n",
     );
     let text = text.replace(
         "constant() -> u32 {\n",
-        "constant() -> u32 {\n    let _ = fresh();\n",
+        "constant() -> u32 {\n    let _ = fresh() + gives();\n",
     );
     workspace.write(CODE, &text);
     let mut program = Program::with(workspace, &["--partial"]);
@@ -32,11 +34,13 @@ fn what_does_not_touch_the_refused_type_is_live_and_all_else_is_as_it_was() {
     assert_eq!(program.ask("added"), "1");
     assert_eq!(program.ask("constant"), "20");
 
-    // A type that an old box has; a function that makes one; and two that have no part in it.
+    // A type that an old box has; a function that makes one; one that gives one to a
+    // function that has not changed; and two that have no part in it.
     let to_large = |text: &str| {
         text.replace("struct Square(u32)", "struct Square(u64)")
             .replace("self.0 * self.0", "(self.0 * self.0) as u32 + 1")
             .replace("Square(2).area()", "Square(3).area() + 100")
+            .replace("&Square(4)", "&Square(5)")
     };
     let edited = to_large(&text)
         .replace("    n + 1\n", "    n + 7\n")
@@ -53,6 +57,7 @@ fn what_does_not_touch_the_refused_type_is_live_and_all_else_is_as_it_was() {
     let out = left_out(&report);
     for name in [
         "app::code::fresh",
+        "app::code::gives",
         "app::code::constant",
         "<app::code::Square as app::code::Shape>::area",
     ] {

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// The first build takes longest, and with it that of the agent for another machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(400);
+/// What is said of an edit comes sooner.
+const SOON: Duration = Duration::from_secs(120);
 
 /// A program that nobody reloads any more.
 pub(crate) struct Orphan {
@@ -68,7 +70,7 @@ impl Program {
 
     /// Waits until edits are watched.
     pub(crate) fn wait_until_watched(&self) {
-        self.wait_for(|line| {
+        self.wait_as_long_as(PATIENCE, |line| {
             line["message"]
                 .as_str()
                 .is_some_and(|m| m.contains("watching"))
@@ -81,7 +83,7 @@ impl Program {
             let text = line["message"].as_str()?.strip_prefix("control socket ")?;
             Some(PathBuf::from(text.split(';').next()?))
         };
-        let line = self.wait_for(|line| shown(line).is_some());
+        let line = self.wait_as_long_as(PATIENCE, |line| shown(line).is_some());
         shown(&line).unwrap()
     }
 
@@ -220,9 +222,13 @@ impl Program {
 
     /// The next line of midair's that is wanted.
     pub(crate) fn wait_for(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.wait_as_long_as(SOON, wanted)
+    }
+
+    fn wait_as_long_as(&self, patience: Duration, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
         loop {
-            match self.said.recv_timeout(PATIENCE) {
+            match self.said.recv_timeout(patience) {
                 Ok(line) => match serde_json::from_str(&line) {
                     Ok(value) if wanted(&value) => return value,
                     _ => seen.push(line),
@@ -237,6 +243,13 @@ impl Program {
         loop {
             match self.said.recv_timeout(PATIENCE) {
                 Ok(line) if line.starts_with("error: ") => return line,
+                Ok(line)
+                    if ["watching", "not become live"]
+                        .iter()
+                        .any(|w| line.contains(w)) =>
+                {
+                    panic!("no error, it runs: {line}")
+                }
                 Ok(_) => {}
                 Err(e) => panic!("no error: {e}"),
             }

@@ -93,6 +93,20 @@ fn another_way_to_call_a_function_until_it_is_taken_back() {
     assert_eq!(report["refused"].to_string(), "[]", "{report:#}");
     assert_eq!(program.ask("private"), "3");
     assert_eq!(program.ask("literal"), "second");
+    // So it is with one that an edit has brought.
+    let plain = "fn added() -> String {\n    String::new()\n";
+    let tracked = "#[track_caller]\nfn newer() -> String {\n    \"new\".to_owned()\n}\n\n\
+                   fn added() -> String {\n    newer()\n";
+    let report = program.edit(CODE, plain, tracked);
+    assert_eq!(report["refused"].to_string(), "[]", "{report:#}");
+    let report = program.edit(CODE, "#[track_caller]\nfn newer", "fn newer");
+    let reasons = report["refused"].to_string();
+    assert!(
+        reasons.contains("function `newer` of ")
+            && reasons.contains("is not `#[track_caller]` any more"),
+        "{report:#}"
+    );
+    assert_eq!(program.ask("added"), "new");
     assert_eq!(program.end(), 0);
 }
 

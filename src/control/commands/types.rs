@@ -25,8 +25,11 @@ pub(super) fn check(target: usize, replacement: usize) -> Result<(), String> {
             )
         })
     };
-    let (target, replacement) = (known(target)?, known(replacement)?);
-    for one in [&target, &replacement] {
+    fits(&known(target)?, &known(replacement)?)
+}
+
+fn fits(target: &Signature, replacement: &Signature) -> Result<(), String> {
+    for one in [target, replacement] {
         if !one.is_kept {
             return Err(format!(
                 "the optimiser has changed how {} is called; build it at opt-level 0",
@@ -47,9 +50,9 @@ pub(super) fn check(target: usize, replacement: usize) -> Result<(), String> {
     Err(format!(
         "{} is {}, and {} is {}; nothing was patched",
         target.function,
-        text(&target),
+        text(target),
         replacement.function,
-        text(&replacement)
+        text(replacement)
     ))
 }
 
@@ -66,4 +69,55 @@ fn text(signature: &Signature) -> String {
         result => format!(" -> {result}"),
     };
     format!("fn({}){result}", parameters.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signature(parameters: &[(&str, u64)], (result, size): (&str, u64)) -> Signature {
+        let kind = |name: &str, size| Type {
+            name: name.to_owned(),
+            size: Some(size),
+            is_rust: true,
+        };
+        let parameters = parameters.iter();
+        Signature {
+            function: "f".to_owned(),
+            parameters: parameters
+                .map(|(name, size)| Some(kind(name, *size)))
+                .collect(),
+            result: kind(result, size),
+            is_kept: true,
+        }
+    }
+
+    #[test]
+    fn what_differs_in_one_type_or_is_called_otherwise_does_not_fit() {
+        let target = signature(&[("u32", 4), ("app::S", 8)], ("u8", 1));
+        assert_eq!(fits(&target, &target), Ok(()));
+        for other in [
+            signature(&[("u32", 4)], ("u8", 1)),
+            signature(&[("u32", 4), ("app::R", 8)], ("u8", 1)),
+            signature(&[("u32", 4), ("app::S", 16)], ("u8", 1)),
+            signature(&[("app::S", 8), ("u32", 4)], ("u8", 1)),
+            signature(&[("u32", 4), ("app::S", 8)], ("bool", 1)),
+            signature(&[("u32", 4), ("app::S", 8)], ("()", 0)),
+        ] {
+            let why = fits(&target, &other).unwrap_err();
+            assert!(why.ends_with("; nothing was patched"), "{why}");
+            assert!(fits(&other, &target).is_err());
+        }
+        let closure = signature(&[("app::f::{closure_env#0}", 8)], ("u8", 1));
+        assert!(fits(&closure, &closure).is_err());
+        let mut unknown = target.clone();
+        unknown.parameters[0] = None;
+        assert!(fits(&unknown, &unknown).is_err());
+        let mut changed = target.clone();
+        changed.is_kept = false;
+        for (target, replacement) in [(&target, &changed), (&changed, &target)] {
+            let why = fits(target, replacement).unwrap_err();
+            assert!(why.starts_with("the optimiser has changed"), "{why}");
+        }
+    }
 }

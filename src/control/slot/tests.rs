@@ -117,6 +117,31 @@ fn a_thread_that_does_not_listen_is_left_and_named() {
     DEAF.stop().unwrap();
 }
 
+#[test]
+fn what_comes_after_the_stop_is_shut_down_at_once() {
+    let scope = Scope::new();
+    let (let_go, waits) = std::sync::mpsc::channel::<()>();
+    scope
+        .spawn("late", move |_| {
+            // Ends when nobody holds the other end.
+            let _ = waits.recv();
+        })
+        .unwrap();
+    assert_eq!(scope.stop(Duration::from_millis(1)).left, ["late"]);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut connection, _) = listener.accept().unwrap();
+    let patience = Some(Duration::from_secs(10));
+    connection.set_read_timeout(patience).unwrap();
+    let _cut = scope.shut_on_hard_stop(&connection).unwrap();
+    assert!(matches!(connection.read(&mut [0]), Ok(0)));
+    scope.shut_on_stop(&listener).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let error = listener.accept().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{error}");
+    drop(let_go);
+}
+
 /// Fails, or panics, after it has started a thread.
 struct Failing;
 

@@ -122,3 +122,40 @@ fn run(command: impl FnOnce() -> Result<Answer, String>) -> Result<Answer, Strin
         Err(format!("the command panicked: {what}"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt;
+    use std::str::FromStr;
+
+    struct Panics;
+
+    impl FromStr for Panics {
+        type Err = String;
+        fn from_str(text: &str) -> Result<Self, String> {
+            panic!("{text} is too much");
+        }
+    }
+
+    impl fmt::Display for Panics {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("as it was")
+        }
+    }
+
+    crate::var! { static PANICKING: Panics = Panics }
+
+    #[test]
+    fn a_panic_of_the_programs_is_answered() {
+        let ask = |line: &str| answer(line.as_bytes()).unwrap();
+        let said = ask("set PANICKING this");
+        assert_eq!(said, "error: the command panicked: this is too much\n");
+        let said = ask(r#"{"id":1,"command":"set","args":["PANICKING","that"]}"#);
+        assert!(
+            said.contains(r#""ok":false"#) && said.contains("that is too much"),
+            "{said}"
+        );
+        assert!(ask("get PANICKING").ends_with("PANICKING = as it was\n"));
+    }
+}

@@ -83,3 +83,34 @@ fn is_same(a: &[u8], b: &[u8]) -> bool {
     let different = a.iter().zip(b).fold(0, |sum, (a, b)| sum | (a ^ b));
     a.len() == b.len() && std::hint::black_box(different) == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_right_token_ends_the_limit_of_time_and_no_other_does() {
+        let is_let_on = |line: &str| {
+            let (mut told, mut is_let_on) = (Vec::new(), false);
+            let go_on = || {
+                is_let_on = true;
+                Ok(())
+            };
+            talk(line.as_bytes(), &mut told, "0af1", go_on).unwrap();
+            assert_eq!(told.starts_with(b"ok\n"), is_let_on, "{line:?}");
+            is_let_on
+        };
+        assert!(is_let_on("token 0af1\n"));
+        assert!(is_let_on("token 0af1\r\n"));
+        for line in [
+            "token 0af2\n",
+            "token 0af\n",
+            "token 0af11\n",
+            "token \n",
+            "0af1\n",
+            "\n",
+        ] {
+            assert!(!is_let_on(line), "{line:?}");
+        }
+    }
+}

@@ -347,3 +347,44 @@ unsafe extern "C" fn in_child() {
     }
     let _ = FORKING.try_with(|held| held.borrow_mut().take());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pin_and_unpin() {
+        leave(enter());
+    }
+
+    struct AtTheEnd;
+
+    impl Drop for AtTheEnd {
+        fn drop(&mut self) {
+            pin_and_unpin();
+        }
+    }
+
+    thread_local!(static LAST: AtTheEnd = const { AtTheEnd });
+
+    #[test]
+    fn records_of_threads_that_have_ended_are_used_again() {
+        for n in 0..60 {
+            let thread = std::thread::spawn(move || match n % 3 {
+                0 => pin_and_unpin(),
+                // A pin when thread-locals are dropped, before or after those of this module.
+                1 => {
+                    LAST.with(|_| ());
+                    pin_and_unpin();
+                }
+                _ => {
+                    pin_and_unpin();
+                    LAST.with(|_| ());
+                }
+            });
+            thread.join().unwrap();
+        }
+        // Other tests may pin a few threads meanwhile.
+        let count = records().count();
+        assert!(count < 20, "{count} records");
+    }
+}

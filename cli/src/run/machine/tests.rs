@@ -436,6 +436,14 @@ fn aarch64_thread_locals_by_the_table() {
 }
 
 #[test]
+fn x86_64_thread_locals_by_the_table() {
+    let code = [0x48, 0x8b, 5, 0, 0, 0, 0];
+    let kind = elf::R_X86_64_GOTTPOFF;
+    let cases = [case("mov rax, [own@gottpoff]", &code, (3, kind), "own", -4)];
+    compare("x86-64-table", Machine::X86_64, &["-shared"], &cases);
+}
+
+#[test]
 fn x86_64_code_and_data() {
     let cases = [
         case(
