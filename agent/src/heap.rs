@@ -144,6 +144,10 @@ impl Stretch {
     fn shrink(at: usize, len: usize, keep: usize) -> bool {
         let gone = (at + keep) as *mut libc::c_void;
         if !Self::holds(at) {
+            // dlmalloc joins pieces that touch.
+            if Self::holds(at + len - 1) {
+                return false;
+            }
             // SAFETY: mapped by `alloc`, and dlmalloc does not use it.
             return unsafe { libc::munmap(gone, len - keep) } == 0;
         }
@@ -209,5 +213,56 @@ unsafe impl Allocator for Stretch {
 
     fn page_size(&self) -> usize {
         PAGE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HEAP;
+
+    fn alloc(size: usize, align: usize) -> (*mut u8, Layout) {
+        let layout = Layout::from_size_align(size, align).unwrap();
+        // SAFETY: the size is not zero.
+        let at = unsafe { HEAP.alloc(layout) };
+        assert!(!at.is_null() && (at as usize).is_multiple_of(align));
+        // SAFETY: this long, and nobody else's.
+        unsafe { at.write_bytes(1, size.min(PAGE)) };
+        // SAFETY: as above.
+        unsafe { at.add(size - 1).write(2) };
+        (at, layout)
+    }
+
+    #[test]
+    fn what_the_stretch_has_no_room_for_comes_from_elsewhere_and_goes_back() {
+        let large: Vec<_> = (0..6).map(|_| alloc(200 << 20, 16)).collect();
+        let inside = |at: &*mut u8| HEAP.range().contains(&(*at as usize));
+        assert!(large.iter().any(|(at, _)| inside(at)));
+        assert!(large.iter().any(|(at, _)| !inside(at)));
+        for (at, layout) in large {
+            // SAFETY: allocated above.
+            unsafe { HEAP.dealloc(at, layout) };
+        }
+        let (at, layout) = alloc(3, 1 << 17);
+        assert!(inside(&at));
+        // SAFETY: allocated above.
+        let at = unsafe { HEAP.realloc(at, layout, 1 << 20) };
+        assert!((at as usize).is_multiple_of(1 << 17));
+        // SAFETY: as long as that.
+        assert_eq!(unsafe { [at.read(), at.add(2).read()] }, [1, 2]);
+        let layout = Layout::from_size_align(1 << 20, 1 << 17).unwrap();
+        // SAFETY: allocated above.
+        unsafe { HEAP.dealloc(at, layout) };
+        // SAFETY: the size is not zero.
+        let zeroed = unsafe { HEAP.alloc_zeroed(layout) };
+        // SAFETY: this long.
+        let bytes = unsafe { std::slice::from_raw_parts(zeroed, 1 << 20) };
+        assert!(bytes.iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn a_piece_from_elsewhere_that_was_joined_with_the_stretch_takes_nothing_of_it_away() {
+        let start = Stretch::start().unwrap();
+        assert!(!Stretch::shrink(start - PAGE, 2 * PAGE, PAGE));
     }
 }

@@ -38,8 +38,12 @@ pub(super) fn load(area: &mut Area, file: &str, at: usize, len: usize) -> io::Re
     area.vacate(at, len);
     let image = match by_linker(&path, at) {
         Ok(handle) => {
-            rebase(handle, file, at)?;
-            Image::Listed(handle)
+            let image = Image::Listed(handle);
+            if let Err(error) = rebase(handle, file, at) {
+                unload(area, image, at, len);
+                return Err(error);
+            }
+            image
         }
         Err(why) => {
             area.occupy(at, len)?;

@@ -15,22 +15,26 @@
 //! other thread has run meanwhile ([`Rest`]); else it is said who has.
 //!
 //! Not searched: pages that are as their file has them (nobody has written
-//! there), pages that nobody may read, what lies below the stack pointers of stacks of glibc's, midair's own
+//! there), pages that nobody may read, midair's own
 //! memory (what leads on from there is asked of the patches and the generations),
 //! and memory that this process has given to the kernel or to others to keep (a
 //! pipe). More
 //! than [`MOST`] is not searched at all. A register of a sleeper is seen where one of
-//! its frames has saved it.
+//! its frames has saved it. What lies below the stack pointers of stacks of glibc's
+//! counts where something else leads there ([`unused`]).
 
-use crate::memory::layout::{map_anywhere, page_size, unmap};
+mod mappings;
+mod unused;
+
+use crate::memory::layout::{map_anywhere, unmap};
 use crate::threads::own_memory;
 use crate::threads::rest::{Rest, Restless, Sleeper};
-use crate::threads::stretch::lowest;
 use crate::threads::tasks::Tid;
+use mappings::{Mapping, Memory, mappings, without, written};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use unused::Unused;
 
 /// More memory than this is not searched.
 const MOST: usize = 1 << 30;
@@ -200,38 +204,74 @@ impl<'a> Search<'a> {
 
     /// All that may have been written to; says what stands in the way.
     fn memory(&mut self, rest: &Rest, own: &[Range<usize>]) -> io::Result<Option<Doubt>> {
-        let mappings = mappings()?;
-        let mut skipped = unused_stacks(rest, &mappings);
-        skipped.push(own_stack()?);
-        skipped.extend_from_slice(own);
-        skipped.push(self.buffer.range());
-        skipped.sort_unstable_by_key(|range| range.start);
-        let pages = File::open("/proc/self/pagemap")?;
-        for mapping in &mappings {
-            if !mapping.is_readable || mapping.name == "[vvar]" || mapping.name == "[vsyscall]" {
+        let mut memory = Memory {
+            mappings: mappings()?,
+            pages: File::open("/proc/self/pagemap")?,
+            skipped: vec![own_stack()?, self.buffer.range()],
+        };
+        let mut unused = Unused::new(rest, &memory.mappings);
+        memory.skipped.extend_from_slice(own);
+        memory.skipped.extend(unused.ranges());
+        memory.skipped.sort_unstable_by_key(|range| range.start);
+        let all = self.all(
+            &memory,
+            &memory.skipped,
+            |search, mapping, at, last, word| {
+                for (n, to, at) in search.images(at, last, word).into_iter().flatten() {
+                    search.found(n, to, at, mapping, rest);
+                }
+            },
+        )?;
+        match all {
+            None => unused.search(self, &memory, rest),
+            doubt => Ok(doubt),
+        }
+    }
+
+    /// Goes through all words of memory that may have been written to, without what is
+    /// skipped: their mapping, where they are, and the words before them. Says what
+    /// stands in the way.
+    fn all(
+        &mut self,
+        memory: &Memory,
+        skipped: &[Range<usize>],
+        mut each: impl FnMut(&mut Self, &Mapping, usize, usize, usize),
+    ) -> io::Result<Option<Doubt>> {
+        self.bytes = 0;
+        for mapping in memory.readable() {
+            let whole = mapping.range.clone();
+            if without(whole.clone(), skipped).is_empty() {
                 continue;
             }
-            let too_much = |bytes| {
-                Some(Doubt::TooMuch {
-                    of: mapping.called(),
-                    bytes,
-                })
-            };
-            if without(mapping.range.clone(), &skipped).is_empty() {
-                continue;
+            if whole.len() > LONGEST {
+                return Ok(Some(mapping.is_too_much(whole.len())));
             }
-            if mapping.range.len() > LONGEST {
-                return Ok(too_much(mapping.range.len()));
+            let each = |search: &mut Self, at, last, word| each(search, mapping, at, last, word);
+            let doubt = self.part(whole, mapping, memory, skipped, each)?;
+            if doubt.is_some() {
+                return Ok(doubt);
             }
-            for run in written(mapping, &pages)? {
-                for piece in without(run, &skipped) {
-                    self.bytes += piece.len();
-                    if self.bytes > MOST {
-                        return Ok(too_much(self.bytes));
-                    }
-                    if !self.piece(piece, mapping, rest) {
-                        return Ok(Some(Doubt::Changed));
-                    }
+        }
+        Ok(None)
+    }
+
+    /// The same of a part of one mapping, without these `holes`.
+    fn part(
+        &mut self,
+        part: Range<usize>,
+        mapping: &Mapping,
+        memory: &Memory,
+        holes: &[Range<usize>],
+        mut each: impl FnMut(&mut Self, usize, usize, usize),
+    ) -> io::Result<Option<Doubt>> {
+        for run in written(part, mapping, &memory.pages)? {
+            for piece in without(run, holes) {
+                self.bytes += piece.len();
+                if self.bytes > MOST {
+                    return Ok(Some(mapping.is_too_much(self.bytes)));
+                }
+                if !self.piece(piece, &mut each) {
+                    return Ok(Some(Doubt::Changed));
                 }
             }
         }
@@ -239,7 +279,11 @@ impl<'a> Search<'a> {
     }
 
     /// One stretch of memory; false if it is not there any more.
-    fn piece(&mut self, piece: Range<usize>, mapping: &Mapping, rest: &Rest) -> bool {
+    fn piece(
+        &mut self,
+        piece: Range<usize>,
+        each: &mut impl FnMut(&mut Self, usize, usize, usize),
+    ) -> bool {
         let mut at = piece.start;
         let mut last = 0;
         while at < piece.end {
@@ -250,18 +294,20 @@ impl<'a> Search<'a> {
             }
             for place in 0..len {
                 let word = self.buffer.words()[place];
-                let here = at + 8 * place;
-                if let Some((n, to)) = self.image(word) {
-                    self.found(n, to, here, mapping, rest);
-                }
-                if let Some((n, to, bytes)) = self.across(last, word) {
-                    self.found(n, to, here - 8 + bytes, mapping, rest);
-                }
+                each(self, at + 8 * place, last, word);
                 last = word;
             }
             at += 8 * len.max(1);
         }
         true
+    }
+
+    /// What a word, and one that begins in the word before it, point to: the image,
+    /// the address, and where it stands.
+    fn images(&self, at: usize, last: usize, word: usize) -> [Option<(usize, usize, usize)>; 2] {
+        let whole = self.image(word).map(|(n, to)| (n, to, at));
+        let across = self.across(last, word);
+        [whole, across.map(|(n, to, bytes)| (n, to, at - 8 + bytes))]
     }
 
     fn found(&mut self, n: usize, to: usize, at: usize, mapping: &Mapping, rest: &Rest) {
@@ -313,108 +359,6 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         unmap(self.0, CHUNK);
     }
-}
-
-struct Mapping {
-    range: Range<usize>,
-    is_readable: bool,
-    /// Others see what is written here, too.
-    is_shared: bool,
-    is_writable: bool,
-    name: String,
-}
-
-impl Mapping {
-    fn called(&self) -> String {
-        match self.name.as_str() {
-            "" => "anonymous memory".to_owned(),
-            name => name.to_owned(),
-        }
-    }
-}
-
-fn mappings() -> io::Result<Vec<Mapping>> {
-    let text = std::fs::read("/proc/self/maps")?;
-    let text = String::from_utf8_lossy(&text);
-    let parse = |line: &str| {
-        let mut fields = line.splitn(6, ' ');
-        let (start, end) = fields.next()?.split_once('-')?;
-        let hex = |text: &str| usize::from_str_radix(text, 16).ok();
-        let rights = fields.next()?.as_bytes();
-        Some(Mapping {
-            range: hex(start)?..hex(end)?,
-            is_readable: rights.first() == Some(&b'r'),
-            is_writable: rights.get(1) == Some(&b'w'),
-            is_shared: rights.get(3) == Some(&b's'),
-            name: fields.nth(3).unwrap_or_default().trim_start().to_owned(),
-        })
-    };
-    let unknown = || io::Error::other("/proc/self/maps is not as expected");
-    let lines = text.lines();
-    lines.map(|line| parse(line).ok_or_else(unknown)).collect()
-}
-
-/// The pages of a mapping that are not as their file has them.
-fn written(mapping: &Mapping, pages: &File) -> io::Result<Vec<Range<usize>>> {
-    const PRESENT: u64 = 1 << 63;
-    const SWAPPED: u64 = 1 << 62;
-    const OF_FILE_OR_SHARED: u64 = 1 << 61;
-    let page = page_size();
-    let counts_all = mapping.is_shared && mapping.is_writable;
-    let mut runs: Vec<Range<usize>> = Vec::new();
-    let mut entries = [0_u8; 8 * 512];
-    let mut at = mapping.range.start;
-    while at < mapping.range.end {
-        let count = ((mapping.range.end - at) / page).min(512);
-        let bytes = &mut entries[..8 * count];
-        pages.read_exact_at(bytes, (at / page * 8) as u64)?;
-        for entry in bytes.chunks_exact(8) {
-            let entry = entry.try_into().map_or(u64::MAX, u64::from_ne_bytes);
-            let is_there = entry & (PRESENT | SWAPPED) != 0;
-            if is_there && (counts_all || entry & OF_FILE_OR_SHARED == 0) {
-                match runs.last_mut().filter(|last| last.end == at) {
-                    Some(last) => last.end += page,
-                    None => runs.push(at..at + page),
-                }
-            }
-            at += page;
-        }
-    }
-    Ok(runs)
-}
-
-/// What is left of a stretch; `holes` are sorted.
-fn without(stretch: Range<usize>, holes: &[Range<usize>]) -> Vec<Range<usize>> {
-    let mut left = Vec::new();
-    let mut from = stretch.start;
-    for hole in holes {
-        if hole.end <= from || hole.start >= stretch.end {
-            continue;
-        }
-        if hole.start > from {
-            left.push(from..hole.start);
-        }
-        from = hole.end;
-    }
-    if from < stretch.end {
-        left.push(from..stretch.end);
-    }
-    left
-}
-
-/// What lies below the stack pointers of those that are on a stack of their own.
-fn unused_stacks(rest: &Rest, mappings: &[Mapping]) -> Vec<Range<usize>> {
-    let sleepers = rest.sleepers.iter();
-    let unused = sleepers.filter_map(|sleeper| {
-        let own = sleeper.stack.clone().or_else(|| {
-            // The first thread's was made by the kernel.
-            let mut all = mappings.iter();
-            let first = all.find(|m| m.name == "[stack]" && m.range.contains(&sleeper.sp));
-            first.map(|mapping| mapping.range.clone())
-        })?;
-        (own.start < lowest(sleeper.sp)).then(|| own.start..lowest(sleeper.sp))
-    });
-    unused.collect()
 }
 
 /// The calling thread's: whoever searches holds nothing.

@@ -76,9 +76,11 @@ fn what_is_kept_of_old_code_in_odd_places_works_for_as_long_as_it_is_kept() {
     hostile.keep("unwinding", "unwound 0", "(unwound)");
     hostile.keep("location", "\"location 0\"", "\"old location\"");
     hostile.keep("at exit", "c\"text 0\"", "c\"old text\"");
+    hostile.keep("coroutine", "\"switch 0\"", "\"switched\"");
+    hostile.keep("shared", "\"told 0\"", "\"told by a child\"");
     let held = hostile.bury();
     println!("{held:#?}");
-    assert!(held.len() >= 7, "{held:#?}");
+    assert!(held.len() >= 9, "{held:#?}");
 
     let text = hostile.program.workspace.read(MAIN);
     let line = text.lines().position(|line| line == "    here()").unwrap() + 1;
@@ -93,6 +95,8 @@ fn what_is_kept_of_old_code_in_odd_places_works_for_as_long_as_it_is_kept() {
             "thread-local text of thread-local, dropped (unwound)text of thread-local",
         ),
         ("location", line.as_str()),
+        ("coroutine", "switched"),
+        ("shared", "told by a child"),
     ] {
         assert_eq!(hostile.program.ask(&format!("use {what}")), wanted);
     }

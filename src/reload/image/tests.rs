@@ -154,3 +154,27 @@ fn an_image_that_no_dynamic_linker_puts_there_is_mapped_by_hand() {
     by_hand(&image(at, 7), at, len).unwrap();
     assert_eq!(call(at + page_size()), 7);
 }
+
+#[test]
+fn an_image_whose_file_cannot_be_written_is_taken_off_again() {
+    use std::os::fd::{AsRawFd, FromRawFd};
+    let mut area = area();
+    let len = PAGES * page_size();
+    let at = area.room(len).unwrap();
+    // SAFETY: makes a file of its own.
+    let mut file = unsafe {
+        let file = libc::memfd_create(c"sealed".as_ptr(), libc::MFD_ALLOW_SEALING);
+        std::fs::File::from_raw_fd(file)
+    };
+    std::io::Write::write_all(&mut file, &image(at, 9)).unwrap();
+    // SAFETY: takes no pointers.
+    let sealed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, libc::F_SEAL_WRITE) };
+    assert_eq!(sealed, 0);
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let failed = load(&mut area, &path, at, len);
+    assert!(failed.is_err());
+    assert_eq!(base_of(&CString::new(path).unwrap()), None);
+    // The piece is there for the next one.
+    area.vacate(at, len);
+    area.occupy(at, len).unwrap();
+}
