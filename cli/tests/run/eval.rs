@@ -20,6 +20,8 @@ fn start() -> (Program, Client) {
 fn live(program: &Program, client: &mut Client, words: &[&str]) -> Value {
     let answer = client.command(words);
     assert_eq!(answer["ok"], true, "{words:?}: {answer:#}");
+    // Without a report there is nothing to wait for.
+    assert!(answer["data"].is_object(), "{words:?}: {answer:#}");
     assert_eq!(program.report(), answer["data"]);
     answer
 }
@@ -328,6 +330,72 @@ fn undo_takes_new_symbols_back_and_what_was_put_right_in_the_background() {
     assert_eq!(seen(&mut program), ["3", "300"]);
     program.edit(CODE, "self.0 * 100", "self.0 * 200");
     assert_eq!(seen(&mut program), ["3", "600"]);
+    assert_eq!(program.end(), 0);
+}
+
+/// Also what has the same symbol: a closure that has captured something else for a while.
+#[test]
+fn an_edit_after_an_undo_is_for_who_runs_the_code_of_before() {
+    let (mut program, mut client) = start();
+    let text = program.workspace.read(CODE);
+    let captures = text.replace("let offset = 1000;", "let offset = 1000_u64;");
+    let captures = captures.replace("move |n| n + offset", "move |n| n + offset as u32 + 1");
+    program.workspace.write(CODE, &captures);
+    let report = program.report();
+    let closure = "app::code::State::new::{{closure}}";
+    let mut versioned = report["versioned"].as_array().unwrap().iter();
+    assert!(versioned.any(|one| one["what"] == closure), "{report:#}");
+    assert_eq!(client.command(&["undo"])["ok"], true);
+    let text = text.replace("move |n| n + offset", "move |n| n + offset + 7");
+    program.workspace.write(CODE, &text);
+    let report = program.report();
+    assert_eq!(program.ask("closure"), "1008", "{report:#}");
+    // What was typed does not come again with the next build of its crate.
+    eval(
+        &program,
+        &mut client,
+        "fn private(n: u32) -> u32 { n + 41 }",
+    );
+    assert_eq!(program.ask("private"), "42");
+    assert_eq!(client.command(&["undo"])["ok"], true);
+    program.edit("app/src/keep.rs", "CONST.get() + 1)", "CONST.get() + 2)");
+    assert_eq!(program.ask("private"), "2");
+    // Nor does what was refused.
+    let typed = "fn local() -> u32 { use std::sync::atomic::AtomicU64; \
+                 static LOCAL: AtomicU64 = AtomicU64::new(0); \
+                 LOCAL.load(Ordering::Relaxed) as u32 }";
+    let why = refusal(&mut client, &["eval", typed]);
+    assert!(why.contains("LOCAL"), "{why}");
+    assert_eq!(program.report()["redirected"], serde_json::json!([]));
+    let report = program.edit(CODE, "\"first\"", "\"second\"");
+    assert_eq!(program.ask("literal"), "second", "{report:#}");
+    assert_eq!(program.end(), 0);
+}
+
+/// With symbols that do not tell types, a version for new callers has the name of the old one.
+#[test]
+fn a_function_that_had_another_signature_for_a_while_is_the_old_one_after_an_undo() {
+    let workspace = Workspace::of("cli/tests/fixtures/live", "live-v0");
+    std::fs::create_dir_all(workspace.root().join(".cargo")).unwrap();
+    let flags = "[build]\nrustflags = [\"-Csymbol-mangling-version=v0\"]\n";
+    workspace.write(".cargo/config.toml", flags);
+    let mut program = Program::with(workspace, &[]);
+    let mut client = Client::connect(&program.socket());
+    program.wait_until_watched();
+    let (old, wide) = (
+        "fn private(n: u32) -> u32 {\n    n + 1\n}",
+        "fn private(n: u64) -> u64 {\n    n + 2\n}",
+    );
+    let report = program.edit(CODE, old, wide);
+    assert_eq!(
+        report["versioned"][0]["what"], "app::code::private",
+        "{report:#}"
+    );
+    assert_eq!(program.ask("private"), "3");
+    assert_eq!(client.command(&["undo"])["ok"], true);
+    assert_eq!(program.ask("private"), "2");
+    let report = program.edit(CODE, wide, &old.replace("n + 1", "n + 5"));
+    assert_eq!(program.ask("private"), "6", "{report:#}");
     assert_eq!(program.end(), 0);
 }
 

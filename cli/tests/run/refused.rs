@@ -141,6 +141,40 @@ fn methods_of_a_trait_that_change_places() {
     assert_eq!(program.end(), 0);
 }
 
+/// Those that begin as zero have a reserve, which is not that of others.
+#[test]
+fn more_new_thread_locals_than_there_is_room_for() {
+    let mut program = Program::start();
+    let local = |name: &str, len: u32| {
+        format!(
+            "    thread_local! {{ static {name}: std::cell::Cell<[u64; {len}]> = const {{ \
+             std::cell::Cell::new([0; {len}]) }}; }}\n"
+        )
+    };
+    let one = "    ONE.set([1; 100]);\n    ONE.get()[99].to_string()\n}\n";
+    let before = "    String::new()\n}\n";
+    program.edit(CODE, before, &(local("ONE", 100) + one));
+    assert_eq!(program.ask("added"), "1");
+    let text = program.workspace.read(CODE);
+    let with_two = |len| {
+        let two = format!(
+            "    TWO.set([2; {len}]);\n    \
+             format!(\"{{}} {{}}\", ONE.get()[99], TWO.get()[99])\n}}\n"
+        );
+        text.replace(
+            "    ONE.get()[99].to_string()\n}\n",
+            &(local("TWO", len) + &two),
+        )
+    };
+    program.workspace.write(CODE, &with_two(600));
+    program.said("for new thread-locals and");
+    assert_eq!(program.ask("added"), "1");
+    program.workspace.write(CODE, &with_two(100));
+    let report = program.report();
+    assert_eq!(program.ask("added"), "1 2", "{report:#}");
+    assert_eq!(program.end(), 0);
+}
+
 /// What is said of a workspace with this profile.
 fn refusal(profile: &str) -> String {
     let workspace = Workspace::fresh();
@@ -159,6 +193,14 @@ fn refusal(profile: &str) -> String {
 fn an_optimised_crate() {
     let message = refusal("opt-level = 1");
     assert!(message.contains("set `opt-level = 0`"), "{message}");
+}
+
+#[test]
+fn an_optimised_library_of_the_workspace() {
+    let message = refusal("[profile.dev.package.words]\nopt-level = 1");
+    for words in ["`words` cannot be reloaded", "set `opt-level = 0`"] {
+        assert!(message.contains(words), "{message}");
+    }
 }
 
 #[test]

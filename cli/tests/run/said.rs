@@ -1,12 +1,13 @@
 //! What people and machines are told, what the program has for itself, and files that are
 //! no edits.
 
-use crate::program::{Program, for_workspaces, redirected};
+use crate::program::{PATIENCE, Program, for_workspaces, redirected};
 use crate::workspace::Workspace;
+use serde_json::Value;
 use snapbox::cmd::cargo_bin;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const CODE: &str = "app/src/code.rs";
 
@@ -105,6 +106,65 @@ fn files_that_the_program_is_not_made_of_are_no_edits_however_they_are_written()
     assert_eq!(program.ask("private"), "2");
     program.edit("app/src/ignored.rs", "    1\n", "    8\n");
     assert_eq!(program.ask("private"), "9");
+    assert_eq!(program.end(), 0);
+}
+
+/// rustc has read it by then, and nobody watches it yet.
+#[test]
+fn what_is_edited_while_the_program_is_built_is_not_lost() {
+    let workspace = Workspace::fresh();
+    let code = workspace.read(CODE) + "\nconst _: u8 = 1;\n";
+    workspace.write(CODE, &code);
+    let (shim, mark) = ["target/slow-rustc", "target/was-built"]
+        .map(|name| workspace.root().join(name))
+        .into();
+    let rustc = std::env::var("MIDAIR_RUN_RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let script = format!(
+        "#!/bin/sh\n\"{rustc}\" \"$@\" || exit\ncase \"$*\" in *\"--crate-name app \"*)\n\
+         [ -e {mark} ] || {{ : > {mark}; sleep 2; }};; esac\n",
+        mark = mark.display()
+    );
+    std::fs::create_dir_all(workspace.root().join("target")).unwrap();
+    std::fs::write(&shim, script).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&shim, mode).unwrap();
+    let _ = std::fs::remove_file(&mark);
+    let mut program = Program::with_variable(workspace, "RUSTC", shim.to_str().unwrap());
+    let begun = Instant::now();
+    while !mark.exists() {
+        assert!(begun.elapsed() < PATIENCE, "{:#?}", program.rest());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let code = code.replace("    n + 1\n", "    n + 4\n");
+    program.workspace.write(CODE, &code);
+    program.wait_until_watched();
+    assert_eq!(redirected(&program.report()), ["private"]);
+    assert_eq!(program.ask("private"), "5");
+    assert_eq!(program.end(), 0);
+}
+
+/// As `git checkout` and editors that save all do. A busy machine may stop us between the
+/// two, so there are three tries.
+#[test]
+fn files_that_are_saved_together_are_one_edit() {
+    const KEEP: &str = "app/src/keep.rs";
+    let mut program = Program::start();
+    let (code, keep) = (program.workspace.read(CODE), program.workspace.read(KEEP));
+    let is_one = (2..5).any(|n| {
+        let new = [
+            code.replace("    n + 1\n", &format!("    n + {n}\n")),
+            keep.replace("CONST.get() + 1)", &format!("CONST.get() + {n})")),
+        ];
+        let [code, keep] = new;
+        program.workspace.write(CODE, &code);
+        program.workspace.write(KEEP, &keep);
+        let live = redirected(&program.report());
+        let is_next = |line: &Value| line.get("reload").is_some() || line.get("linked").is_some();
+        let next = program.wait_for(is_next);
+        assert_eq!(program.ask("private"), (n + 1).to_string());
+        live == ["bump_thread", "private"] && next.get("linked").is_some()
+    });
+    assert!(is_one);
     assert_eq!(program.end(), 0);
 }
 

@@ -3,6 +3,7 @@
 //! `MIDAIR_RELOADS` says how many; the figures are printed with `--nocapture`.
 
 use crate::program::Program;
+use crate::socket::Client;
 use crate::workspace::Workspace;
 use serde_json::Value;
 use std::path::Path;
@@ -114,7 +115,9 @@ impl Edits {
 #[test]
 fn many_reloads_leave_nothing_behind() {
     let count: u64 = std::env::var("MIDAIR_RELOADS").map_or(40, |n| n.parse().unwrap());
-    let mut program = start();
+    let mut program = Program::with(Workspace::of("cli/tests/fixtures/soak", "soak"), &[]);
+    let socket = program.socket();
+    program.wait_until_watched();
     let ids = [program.ask("pid").parse().unwrap(), program.id()];
     let mut edits = Edits(0);
     let mut early = None;
@@ -162,6 +165,11 @@ fn many_reloads_leave_nothing_behind() {
     }
     assert!(most < 40, "{most} images were loaded at one time");
     assert!(images(program.workspace.root()) < 40);
+    // The way back is as long as is said, here as in the program.
+    let mut client = Client::connect(&socket);
+    let undone = (0..).take_while(|_| client.command(&["undo"])["ok"] == true);
+    assert_eq!(undone.count(), 16);
+    assert_eq!(program.ask("answer"), format!("answer {}", edits.0 - 16));
     assert_eq!(program.end(), 0);
 }
 
