@@ -59,5 +59,7 @@ mod shadow;
 mod soak;
 #[path = "run/socket.rs"]
 mod socket;
+#[path = "run/unseen.rs"]
+mod unseen;
 #[path = "run/workspace.rs"]
 mod workspace;

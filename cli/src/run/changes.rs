@@ -99,7 +99,7 @@ impl Changes {
         forced: &dyn Fn(Key<'_>) -> bool,
     ) {
         let before = named(old);
-        let pairs = renamed::pairs(&before, &named(new), old, running);
+        let pairs = renamed::pairs(&before, &named(new), (old, new), running);
         self.replaced.extend(pairs.replaced);
         let is_own = |path: &&String| {
             let path = path.trim_start_matches('<');
@@ -169,14 +169,32 @@ impl Changes {
         let was = old.map(|(old, symbol)| old.symbol_name(symbol).to_owned());
         let was = was.filter(|was| was != object.symbol_name(symbol));
         let is_same = same(Lines::Kept);
+        let name = object.symbol_name(symbol);
+        let kind = object.sections[section].kind;
+        if matches!(kind, Kind::Data | Kind::Zeroed) && names.is_constant(object, symbol) {
+            let name = super::report::path(name);
+            let why =
+                format!("static `{name}` is written to now, and the one that lives cannot be");
+            self.refused.push(why);
+            return;
+        }
         let difference = match () {
             () if is_same && was.is_none() => return,
             () if is_same => Difference::Symbol,
             () if same(Lines::LeftOut) => Difference::Lines,
             () => Difference::Code,
         };
-        let name = object.symbol_name(symbol);
-        let kind = object.sections[section].kind;
+        if kind == Kind::Text && difference == Difference::Code && shares(object, section) {
+            let all = object.sections[section].named.iter();
+            let all = all.map(|at| super::report::path(object.symbol_name(*at)));
+            let why = format!(
+                "{} changed, and cannot be told apart in section `{}`",
+                all.collect::<Vec<_>>().join(", "),
+                object.section_name(section)
+            );
+            self.refused.push(why);
+            return;
+        }
         match (kind, place) {
             (Kind::Text, Place::At(target)) => self.functions.push(Function {
                 object: Arc::clone(object),
@@ -322,6 +340,14 @@ fn named<'a>(units: &[&'a Unit]) -> Named<'a> {
         found.extend(named.map(|symbol| (key(object, symbol), (object, symbol))));
     }
     found
+}
+
+/// Whether several functions stand in a section: the second is nowhere led to a new one.
+fn shares(object: &Object, section: usize) -> bool {
+    let named = object.sections[section].named.iter();
+    named
+        .clone()
+        .any(|symbol| object.symbols[*symbol].value != 0)
 }
 
 /// The section of a symbol with a name.

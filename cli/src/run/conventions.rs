@@ -3,19 +3,67 @@
 //! A `#[track_caller]` function takes where it is called from as one more argument, of
 //! which neither its name nor its debug information tells anything. If the attribute
 //! comes or goes, a caller that runs already would call the new code in the old way. So that
-//! is refused.
+//! is refused. The same goes for `extern "C"`, and for `#[repr(C)]` on types: a `struct P(u32,
+//! u32)` is passed in two registers and with it in one, from the same places in memory.
 //!
-//! The files are compared with what they were when their code went live. Functions that
-//! macros make and functions inside of functions are not seen.
+//! The files are compared with what they were when their code went live. Functions and types
+//! that macros make and those inside of functions are not seen.
 
 use super::shadow::Texts;
 use quote::ToTokens as _;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use syn::{Attribute, ImplItem, Item, TraitItem};
+use std::path::{Path, PathBuf};
+use syn::{Attribute, Fields, ImplItem, Item, Signature, TraitItem};
 
-/// No file without this word has such a function.
 const ATTRIBUTE: &str = "track_caller";
+
+/// No file without one of these words has such a function or type.
+const WORDS: [&str; 3] = [ATTRIBUTE, "extern", "repr"];
+
+/// How a function is called, or a value of a type is passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Way {
+    Function { is_tracked: bool, abi: String },
+    Type { repr: String },
+}
+
+impl Way {
+    /// What of it is another one than `was`, and how code that runs does it.
+    fn said(&self, was: &Self, name: &str, path: &Path) -> String {
+        let path = path.display();
+        match (self, was) {
+            (Self::Type { repr }, Self::Type { repr: was }) => {
+                let now = match repr.as_str() {
+                    "" => format!("is not `#[repr({was})]` any more"),
+                    _ => format!("is `#[repr({repr})]` now"),
+                };
+                let name = name.trim_end();
+                format!("type `{name}` of {path} {now}: code that runs passes it as it was")
+            }
+            (Self::Function { is_tracked, abi }, Self::Function { abi: old, .. }) => {
+                let (now, how) = match is_tracked {
+                    _ if abi != old => (
+                        match abi.as_str() {
+                            "" => format!("is not `{old}` any more"),
+                            _ => format!("is `{abi}` now"),
+                        },
+                        "as it was",
+                    ),
+                    true => (
+                        "is `#[track_caller]` now".to_owned(),
+                        "without its caller's place",
+                    ),
+                    false => (
+                        "is not `#[track_caller]` any more".to_owned(),
+                        "with its caller's place",
+                    ),
+                };
+                format!("function `{name}` of {path} {now}: code that runs calls it {how}")
+            }
+            _ => format!("`{name}` of {path} is something else now"),
+        }
+    }
+}
 
 /// The sources of what runs.
 #[derive(Debug, Default)]
@@ -48,21 +96,12 @@ impl Conventions {
                 continue;
             };
             let old = String::from_utf8_lossy(old);
-            if old == new || !(old.contains(ATTRIBUTE) || new.contains(ATTRIBUTE)) {
+            let has_one = |text: &str| WORDS.iter().any(|word| text.contains(word));
+            if old == new || !(has_one(&old) || has_one(&new)) {
                 continue;
             }
             let different = different(&old, &new).into_iter();
-            refused.extend(different.map(|(name, is_tracked)| {
-                let (now, how) = match is_tracked {
-                    true => ("is `#[track_caller]` now", "without"),
-                    false => ("is not `#[track_caller]` any more", "with"),
-                };
-                format!(
-                    "function `{name}` of {} {now}: code that runs calls it {how} its caller's \
-                     place",
-                    path.display()
-                )
-            }));
+            refused.extend(different.map(|(name, was, is)| is.said(&was, &name, path)));
         }
         // What was parsed is kept until then.
         proc_macro2::extra::invalidate_current_thread_spans();
@@ -70,34 +109,55 @@ impl Conventions {
     }
 }
 
-/// The functions that are in both and have the attribute in one: whether in the new one.
-fn different(old: &str, new: &str) -> Vec<(String, bool)> {
-    let (Some(old), Some(new)) = (functions(old), functions(new)) else {
+/// The functions and types that are in both: how they were and how they are.
+fn different(old: &str, new: &str) -> Vec<(String, Way, Way)> {
+    let (Some(mut old), Some(new)) = (ways(old), ways(new)) else {
         return Vec::new();
     };
     let pairs = new.into_iter().filter_map(|(name, is)| {
-        let was = old.get(&name)?;
-        (*was != is).then_some((name, is))
+        let was = old.remove(&name)?;
+        (was != is).then_some((name, was, is))
     });
     pairs.collect()
 }
 
-/// All functions and whether they have it; what several versions (by `cfg`) have counts
-/// for all. None if this is not Rust.
-fn functions(text: &str) -> Option<BTreeMap<String, bool>> {
+/// All functions and types; what several versions (by `cfg`) have counts for all. None if
+/// this is not Rust.
+fn ways(text: &str) -> Option<BTreeMap<String, Way>> {
     let mut found = BTreeMap::new();
     items(&syn::parse_file(text).ok()?.items, "", &mut found);
     Some(found)
 }
 
-fn items(all: &[Item], path: &str, found: &mut BTreeMap<String, bool>) {
-    let mut add = |path: &str, name: &syn::Ident, attributes: &[Attribute]| {
-        *found.entry(format!("{path}{name}")).or_default() |= is_tracked(attributes);
+fn items(all: &[Item], path: &str, found: &mut BTreeMap<String, Way>) {
+    let mut types = Vec::new();
+    let mut add = |path: &str, signature: &Signature, attributes: &[Attribute]| {
+        let is_tracked = is_tracked(attributes);
+        let abi = signature.abi.as_ref();
+        let abi = abi.map_or_else(String::new, |abi| match &abi.name {
+            Some(name) => format!("extern {}", name.token()),
+            None => "extern \"C\"".to_owned(),
+        });
+        let way = found.entry(format!("{path}{}", signature.ident));
+        let way = way.or_insert(Way::Function {
+            is_tracked,
+            abi: String::new(),
+        });
+        if let Way::Function {
+            is_tracked: any,
+            abi: all,
+        } = way
+        {
+            *any |= is_tracked;
+            if !all.contains(&abi) {
+                all.push_str(&abi);
+            }
+        }
     };
     let mut inner = Vec::new();
     for item in all {
         match item {
-            Item::Fn(function) => add(path, &function.sig.ident, &function.attrs),
+            Item::Fn(function) => add(path, &function.sig, &function.attrs),
             Item::Impl(block) => {
                 let own = block.self_ty.to_token_stream();
                 let of = match &block.trait_ {
@@ -106,7 +166,7 @@ fn items(all: &[Item], path: &str, found: &mut BTreeMap<String, bool>) {
                 };
                 for item in &block.items {
                     if let ImplItem::Fn(method) = item {
-                        add(&of, &method.sig.ident, &method.attrs);
+                        add(&of, &method.sig, &method.attrs);
                     }
                 }
             }
@@ -114,8 +174,16 @@ fn items(all: &[Item], path: &str, found: &mut BTreeMap<String, bool>) {
                 let of = format!("{path}{}::", definition.ident);
                 for item in &definition.items {
                     if let TraitItem::Fn(method) = item {
-                        add(&of, &method.sig.ident, &method.attrs);
+                        add(&of, &method.sig, &method.attrs);
                     }
+                }
+            }
+            Item::Struct(one) => types.push((&one.ident, &one.attrs, false)),
+            Item::Union(one) => types.push((&one.ident, &one.attrs, false)),
+            Item::Enum(one) => {
+                let mut variants = one.variants.iter();
+                if variants.any(|variant| !matches!(variant.fields, Fields::Unit)) {
+                    types.push((&one.ident, &one.attrs, true));
                 }
             }
             Item::Mod(module) => {
@@ -126,9 +194,44 @@ fn items(all: &[Item], path: &str, found: &mut BTreeMap<String, bool>) {
             _ => {}
         }
     }
+    for (name, attributes, is_enum) in types {
+        // Beside a function of the same name, as of a tuple.
+        let way = found.entry(format!("{path}{name} ")).or_insert(Way::Type {
+            repr: String::new(),
+        });
+        if let Way::Type { repr: all } = way {
+            let repr = repr(attributes, is_enum);
+            if !all.contains(&repr) {
+                all.push_str(&repr);
+            }
+        }
+    }
     for (path, all) in inner {
         items(all, &path, found);
     }
+}
+
+/// What of `#[repr]` changes how values are passed, and not where anything is in them: `C`,
+/// and the type of an enum's tag.
+fn repr(attributes: &[Attribute], is_enum: bool) -> String {
+    let mut found = BTreeSet::new();
+    let all = attributes.iter().filter(|one| !one.path().is_ident("doc"));
+    for text in all.map(|one| one.meta.to_token_stream().to_string()) {
+        let Some((_, words)) = text.split_once("repr") else {
+            continue;
+        };
+        let words = words.split(|c: char| !c.is_ascii_alphanumeric());
+        let is_integer = |word: &str| {
+            let size = word.strip_prefix(['u', 'i']);
+            size.is_some_and(|size| size == "size" || size.parse::<u8>().is_ok())
+        };
+        found.extend(
+            words
+                .filter(|word| *word == "C" || (is_enum && is_integer(word)))
+                .map(str::to_owned),
+        );
+    }
+    found.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// Whether this attribute is among them, by way of `cfg_attr` too.
@@ -157,10 +260,36 @@ mod tests {
                    mod m { trait T { #[cfg_attr(all(), track_caller)] fn t(&self) {} }\n\
                    impl T for u8 { fn t(&self) {} } }\n\
                    struct S; impl S { #[inline] #[track_caller] fn s() {} } fn told() {}";
+        let tracked = |is_tracked| Way::Function {
+            is_tracked,
+            abi: String::new(),
+        };
         let expected = [("S::s", true), ("a", true), ("b", false), ("m::T::t", true)];
-        let expected = expected.map(|(name, is)| (name.to_owned(), is));
+        let expected = expected.map(|(name, is)| (name.to_owned(), tracked(!is), tracked(is)));
         assert_eq!(different(old, new), expected);
         assert_eq!(different(old, old), []);
         assert_eq!(different(old, "fn ("), []);
+    }
+
+    #[test]
+    fn types_that_are_passed_and_functions_that_are_called_in_another_way_are_told() {
+        let old = "struct P(u32, u32); #[repr(C)] struct Q(f64); struct T(f64);\n\
+                   enum Bare { A } enum E { A(u8), B } fn f() {} extern \"C\" fn g() {}";
+        let new = "#[derive(Clone)] #[repr(C)] struct P(u32, u32); struct Q(f64);\n\
+                   #[repr(transparent)] struct T(f64); #[repr(u8)] enum Bare { A }\n\
+                   #[repr(u8)] enum E { A(u8), B } extern fn f() {} fn g() {}";
+        let path = Path::new("a.rs");
+        let said = different(old, new).into_iter();
+        let said: Vec<_> = said
+            .map(|(name, was, is)| is.said(&was, &name, path))
+            .collect();
+        let expected = [
+            "type `E` of a.rs is `#[repr(u8)]` now: code that runs passes it as it was",
+            "type `P` of a.rs is `#[repr(C)]` now: code that runs passes it as it was",
+            "type `Q` of a.rs is not `#[repr(C)]` any more: code that runs passes it as it was",
+            "function `f` of a.rs is `extern \"C\"` now: code that runs calls it as it was",
+            "function `g` of a.rs is not `extern \"C\"` any more: code that runs calls it as it was",
+        ];
+        assert_eq!(said, expected);
     }
 }

@@ -5,12 +5,12 @@
 //! of its entries.
 
 use super::machine::{Machine, ThreadLocals};
-use super::object::{Object, Symbol, is_mapping_symbol};
+use super::object::{Kind, Object, Symbol, is_mapping_symbol};
 use memmap2::Mmap;
 use midair::reload::protocol::{Bytes, Guarded};
 use object::LittleEndian as Le;
 use object::elf;
-use object::read::elf::{FileHeader as _, ProgramHeader as _, Sym as _};
+use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _, Sym as _};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
@@ -29,6 +29,8 @@ struct Known {
     size: u64,
     file: u32,
     is_local: bool,
+    /// It cannot be written to.
+    is_constant: bool,
 }
 
 /// How the standard library calls what it remembers of modules, and the lock that
@@ -80,7 +82,7 @@ impl Names {
         };
         let mut current = 0;
         let (mut cache, mut lock) = (None, None);
-        for symbol in symtab.symbols() {
+        for (index, symbol) in symtab.enumerate() {
             let Ok(name) = symbol.name(Le, symtab.strings()) else {
                 continue;
             };
@@ -107,6 +109,12 @@ impl Names {
                 (elf::STT_TLS, None) => continue,
                 _ => Place::At(value.wrapping_add(slide)),
             };
+            let section = symtab.symbol_section(Le, symbol, index).ok().flatten();
+            let section = section.and_then(|at| table.section(at).ok());
+            let is_constant = section.is_some_and(|section| {
+                let name = table.section_name(Le, section).unwrap_or_default();
+                !section.sh_flags(Le).contains(elf::SHF_WRITE) || name.starts_with(b".data.rel.ro")
+            });
             // What was hidden in its object is local here; what was local there
             // has the default visibility.
             let is_local =
@@ -120,6 +128,7 @@ impl Names {
                     size: symbol.st_size(Le),
                     file: current,
                     is_local,
+                    is_constant,
                 });
         }
         if let (Some((at, bytes)), Some(lock)) = (cache, lock) {
@@ -152,6 +161,13 @@ impl Names {
         let name = object.symbol_name(symbol);
         self.choose(name, &object.file, &object.symbols[symbol])
             .map(|known| known.size)
+    }
+
+    /// Whether the process has it where nothing is written.
+    pub(crate) fn is_constant(&self, object: &Object, symbol: usize) -> bool {
+        let name = object.symbol_name(symbol);
+        self.choose(name, &object.file, &object.symbols[symbol])
+            .is_some_and(|known| known.is_constant)
     }
 
     fn choose(&self, name: &str, file: &str, symbol: &Symbol) -> Option<&Known> {
@@ -190,6 +206,9 @@ impl Names {
             size: found.size,
             file,
             is_local: found.is_local,
+            is_constant: found
+                .section
+                .is_some_and(|at| object.sections[at].kind == Kind::Constant),
         };
         let name = object.symbol_name(symbol).to_owned();
         self.known.entry(name).or_default().insert(0, known);

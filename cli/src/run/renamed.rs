@@ -36,20 +36,20 @@ pub(crate) struct Pairs<'a> {
 pub(crate) fn pairs<'a>(
     before: &Named<'a>,
     after: &Named<'a>,
-    old: &[&Unit],
+    (old, new): (&[&Unit], &[&Unit]),
     running: &Objects,
 ) -> Pairs<'a> {
     let mut pairs = Pairs::default();
     let mut appeared: HashMap<(String, Kind), Vec<In<'a>>> = HashMap::new();
-    for (_, new) in after.iter().filter(|(key, _)| !before.contains_key(*key)) {
-        if let Some(what) = identity(*new) {
-            appeared.entry(what).or_default().push(*new);
+    for (_, one) in after.iter().filter(|(key, _)| !before.contains_key(*key)) {
+        if let Some(what) = identity(*one, new) {
+            appeared.entry(what).or_default().push(*one);
         }
     }
     let mut gone: HashMap<(String, Kind), Vec<In<'a>>> = HashMap::new();
-    for (_, old) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
-        if let Some(what) = identity(*old) {
-            gone.entry(what).or_default().push(*old);
+    for (_, one) in before.iter().filter(|(key, _)| !after.contains_key(*key)) {
+        if let Some(what) = identity(*one, old) {
+            gone.entry(what).or_default().push(*one);
         }
     }
     // Instances of generics are in several units, which need not all be new.
@@ -93,9 +93,19 @@ pub(crate) fn pairs<'a>(
     pairs
 }
 
-/// The path of a symbol, and what it is.
-fn identity((object, symbol): In<'_>) -> Option<(String, Kind)> {
+/// The path of a symbol, and what it is. Of those that say none (`#[no_mangle]`), the
+/// debug information has it.
+fn identity((object, symbol): In<'_>, units: &[&Unit]) -> Option<(String, Kind)> {
     let section = object.symbols[symbol].section?;
-    let demangled = rustc_demangle::try_demangle(object.symbol_name(symbol)).ok()?;
-    Some((format!("{demangled:#}"), object.sections[section].kind))
+    let name = object.symbol_name(symbol);
+    let path = match rustc_demangle::try_demangle(name) {
+        Ok(demangled) => format!("{demangled:#}"),
+        Err(_) => {
+            let unit = units
+                .iter()
+                .find(|unit| Arc::ptr_eq(&unit.object, object))?;
+            unit.types.path_of(name)?
+        }
+    };
+    Some((path, object.sections[section].kind))
 }

@@ -54,6 +54,75 @@ fn the_methods_of_a_trait_are_swapped() {
     edit.refuses(&["slot 0 of the table of `<app::S as app::T>` is `two`, and was `one`"]);
 }
 
+#[test]
+fn the_only_method_of_a_trait_is_another_one() {
+    let source = |name: &str| {
+        format!(
+            "pub trait T {{ fn {name}(&self) -> u32; }} pub struct S(u32); \
+             impl T for S {{ fn {name}(&self) -> u32 {{ self.0 }} }} \
+             pub fn make(s: u32) -> Box<dyn T> {{ Box::new(S(s)) }} \
+             pub fn f(t: &dyn T) -> u32 {{ t.{name}() }}"
+        )
+    };
+    Edit::of(&source("one"), &source("two"))
+        .refuses(&["slot 0 of the table of `<app::S as app::T>` is `two`, and was `one`"]);
+}
+
+#[test]
+fn traits_above_with_methods_of_one_name_are_swapped() {
+    let source = |above: &str| {
+        format!(
+            "pub trait A<X> {{ fn one(&self) -> u32; }} pub trait T: {above} {{}} \
+             pub struct S(u32); impl A<u8> for S {{ fn one(&self) -> u32 {{ self.0 }} }} \
+             impl A<u16> for S {{ fn one(&self) -> u32 {{ 2 }} }} impl T for S {{}} \
+             pub fn make(s: u32) -> Box<dyn T> {{ Box::new(S(s)) }} \
+             pub fn f(t: &dyn T) -> u32 {{ A::<u8>::one(t) }}"
+        )
+    };
+    Edit::of(&source("A<u8> + A<u16>"), &source("A<u16> + A<u8>")).refuses(&[
+        "slot 0 of the table of `<app::S as app::T>` is `<app::S as app::A<u16>>::one`, \
+         and was `<app::S as app::A<u8>>::one`",
+    ]);
+}
+
+#[test]
+fn a_default_method_is_overridden() {
+    let source = |two: &str| object(&format!("{ONE} fn two(&self) -> u32 {{ 2 }}"), two, 1);
+    let edit = Edit::of(&source("fn one(&self) -> u32 { self.0 }"), &source(BODY));
+    edit.refuses(&[
+        "slot 1 of the table of `<app::S as app::T>` is `<app::S as app::T>::two`, \
+         and was `app::T::two`",
+    ]);
+}
+
+#[test]
+fn a_method_of_a_trait_object_takes_or_returns_something_else() {
+    let before = object(&format!("{ONE} {TWO}"), BODY, 1);
+    let returns = before
+        .replace("fn two(&self) -> u32", "fn two(&self) -> u64")
+        .replace("t.two()", "t.two() as u32");
+    let what = "the table of `<app::S as app::T>` leads callers to the old `two`: ";
+    Edit::of(&before, &returns).refuses(&[&format!("{what}it returns `u64`, and returned `u32`")]);
+    let takes = before
+        .replace("fn two(&self) ->", "fn two(&self, n: f64) ->")
+        .replace("t.two()", "t.two(1.5)");
+    Edit::of(&before, &takes).refuses(&[&format!("{what}it takes 2 parameters, and took 1")]);
+}
+
+#[test]
+fn what_objects_of_std_traits_take_and_return_is_in_their_types() {
+    let source = |of: &str| {
+        format!(
+            "pub struct S; impl Iterator for S {{ type Item = {of}; \
+             fn next(&mut self) -> Option<{of}> {{ None }} }} \
+             pub fn make() -> Box<dyn Iterator<Item = {of}>> {{ Box::new(S) }} \
+             pub fn call(n: {of}) -> Box<dyn Fn({of}) -> {of}> {{ Box::new(move |m| m + n) }}"
+        )
+    };
+    let edit = Edit::of(&source("u32"), &source("u64"));
+    assert_eq!(edit.outcome.refusals, []);
+}
+
 const DROP: &str = "impl Drop for S { fn drop(&mut self) { std::hint::black_box(self.0); } }";
 
 #[test]

@@ -91,7 +91,7 @@ pub(super) struct Located<'a> {
 }
 
 /// A function in the old and in the new code, as far as it was found.
-type Found<'a> = (Option<Located<'a>>, Option<Located<'a>>);
+pub(super) type Found<'a> = (Option<Located<'a>>, Option<Located<'a>>);
 
 /// Compares new objects, the changed ones, with what runs, for functions that
 /// are in both.
@@ -153,7 +153,12 @@ pub fn compare(
     }
     comparison.types(&units, &mut refuse);
     let holders = statics::compare(&mut comparison, &mut refuse);
-    vtables::compare(&comparison, &mut refuse);
+    let versioned = functions.iter().zip(&verdicts);
+    let versioned = versioned.filter_map(|(function, verdict)| match verdict {
+        Verdict::Versioned { reason } => Some((function.old, reason)),
+        _ => None,
+    });
+    vtables::compare(&mut comparison, &versioned.collect(), &mut refuse);
     // Maps have no order, and a message should.
     refusals.sort_by_cached_key(ToString::to_string);
     Ok(Outcome {
@@ -270,7 +275,7 @@ impl<'a> Comparison<'a> {
             .or_insert_with(|| Pairs::new(old, new, sides, closures))
     }
 
-    fn function(&mut self, found: &Found<'a>) -> Verdict {
+    pub(super) fn function(&mut self, found: &Found<'a>) -> Verdict {
         let (old, new) = match found {
             (Some(old), Some(new)) => (old, new),
             (old, _) => {

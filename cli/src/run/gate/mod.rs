@@ -19,8 +19,7 @@
 //! Not seen, because debug information has no trace of it: a *free* function
 //! that becomes `#[track_caller]`, or with v0 symbols `extern "C"` (legacy ones
 //! change with the ABI); and an edit of an `async fn` that swaps two awaits of
-//! one type with the same saved around them. A vtable whose methods have the
-//! same names in another order of *supertraits* is compared by those names.
+//! one type with the same saved around them.
 
 mod closures;
 mod compare;

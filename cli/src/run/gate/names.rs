@@ -249,16 +249,20 @@ fn last_separator(path: &[u8]) -> Option<usize> {
     None
 }
 
-/// The last segment of a symbol's path, without hash and generic arguments.
-pub(super) fn last_segment(symbol: &[u8]) -> Vec<u8> {
+/// A symbol's path, without hash.
+pub(super) fn path(symbol: &[u8]) -> Vec<u8> {
     let demangled = std::str::from_utf8(symbol)
         .ok()
-        .and_then(|symbol| rustc_demangle::try_demangle(symbol).ok())
-        .map(|demangled| format!("{demangled:#}"));
-    let Some(demangled) = demangled else {
-        return symbol.to_vec();
-    };
-    let path = without_arguments(demangled.as_bytes());
+        .and_then(|symbol| rustc_demangle::try_demangle(symbol).ok());
+    demangled.map_or_else(
+        || symbol.to_vec(),
+        |demangled| format!("{demangled:#}").into_bytes(),
+    )
+}
+
+/// The last segment of a symbol's path, without hash and generic arguments.
+pub(super) fn last_segment(symbol: &[u8]) -> Vec<u8> {
+    let path = without_arguments(&path(symbol));
     match last_separator(&path) {
         Some(at) => path[at + 2..].to_vec(),
         None => path,

@@ -6,6 +6,7 @@
 
 use super::elf::Elf;
 use super::error::GateError;
+use super::names::raw_path;
 use super::parse;
 use super::unit::Unit;
 use std::collections::HashMap;
@@ -109,6 +110,16 @@ impl Object {
         }
         let unit = parse::unit(&self.bytes, slot.header)?;
         Ok(Some(slot.unit.get_or_init(|| unit)))
+    }
+
+    /// The path of the function with that symbol, as the debug information has it.
+    pub fn path_of(&self, symbol: &str) -> Option<String> {
+        self.units().find_map(|name| {
+            let unit = self.unit(name).ok()??;
+            let declared = unit.declared(unit.function(symbol)?);
+            let path = raw_path(unit, declared.scope, declared.name);
+            Some(String::from_utf8_lossy(&path).into_owned())
+        })
     }
 
     /// Whether the file's symbol table has a function or an object of that name.

@@ -154,6 +154,16 @@ pub enum Refusal {
         /// The method that is there.
         new: Option<String>,
     },
+    /// Trait objects that exist have the old version of a method in their table, and new
+    /// code calls it as the new one.
+    VtableMethod {
+        /// The type and the trait, as `<Type as Trait>`.
+        name: String,
+        /// The method.
+        method: String,
+        /// Why there are two versions.
+        reason: Reason,
+    },
 }
 
 /// Size and alignment, in bytes.

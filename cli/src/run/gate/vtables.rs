@@ -4,13 +4,16 @@
 //! The order is in no type, so the tables themselves are read: the
 //! methods' symbols at the address of `<Type as Trait>::{vtable}`. Neither is whether
 //! such an object is to be dropped at all: the first slot is empty if not.
+//!
+//! What a method takes and returns is in no type either. An object that lives leads new
+//! callers to the old method, so there must not be two versions of one.
 
-use super::compare::Comparison;
+use super::compare::{Comparison, Located};
 use super::elf::Elf;
-use super::names::{Side, last_segment};
+use super::names::{Side, last_segment, path};
 use super::pairs::Pairs;
 use super::unit::{Kind, Part, Role, Static, TypeId, Unit};
-use super::verdict::Refusal;
+use super::verdict::{Reason, Refusal, Verdict};
 use std::collections::HashMap;
 
 /// Drop, size and alignment.
@@ -68,12 +71,34 @@ fn trait_of(name: &str) -> Option<String> {
     Some(name[..end.unwrap_or(name.len())].trim().to_owned())
 }
 
-/// Compares the methods in the slots of vtables that are in both.
-pub(super) fn compare(comparison: &Comparison<'_>, refuse: &mut dyn FnMut(Refusal)) {
+/// Compares the methods in the slots of vtables that are in both, and looks for those of
+/// which there are two versions, by their old symbols.
+pub(super) fn compare(
+    comparison: &mut Comparison<'_>,
+    versioned: &HashMap<&str, &Reason>,
+    refuse: &mut dyn FnMut(Refusal),
+) {
     let (old, new) = comparison.sides;
     let before = tables(old);
     if before.is_empty() {
         return;
+    }
+    let of_method = |name: &[u8], symbol: &[u8], reason: Reason| Refusal::VtableMethod {
+        name: shown(name),
+        method: String::from_utf8_lossy(&last_segment(symbol)).into_owned(),
+        reason,
+    };
+    let is_asked = |(name, _): &(&Vec<u8>, _)| !versioned.is_empty() && !is_of_std(name);
+    for (name, (unit, table)) in before.iter().filter(is_asked) {
+        let methods = slots(unit, table).unwrap_or_default();
+        let found = methods.iter().flatten().find_map(|symbol| {
+            let reason = versioned.get(std::str::from_utf8(symbol).ok()?)?;
+            let reason = Some(*reason).filter(|reason| is_signature(reason))?;
+            Some((symbol, reason.clone()))
+        });
+        if let Some((symbol, reason)) = found {
+            refuse(of_method(name, symbol, reason));
+        }
     }
     for (name, (new_unit, table)) in tables(new) {
         let Some((old_unit, old_table)) = before.get(&name) else {
@@ -82,9 +107,9 @@ pub(super) fn compare(comparison: &Comparison<'_>, refuse: &mut dyn FnMut(Refusa
         let (was, is) = (drops(old_unit, old_table), drops(new_unit, table));
         if let (Some(was), Some(is)) = (was, is)
             && was != is
+            && !is_of_closure(&name)
         {
-            let name = String::from_utf8_lossy(&name);
-            let name = name.trim_end_matches("::{vtable}").to_owned();
+            let name = shown(&name);
             refuse(Refusal::VtableDrop { name, new: is });
             continue;
         }
@@ -95,21 +120,83 @@ pub(super) fn compare(comparison: &Comparison<'_>, refuse: &mut dyn FnMut(Refusa
             // Said with the types.
             continue;
         }
-        let differs = a.iter().zip(&b).position(|(a, b)| a != b);
-        if let Some(slot) = differs {
-            let text = |name: &Option<Vec<u8>>| {
-                let name = name.as_ref()?;
-                Some(String::from_utf8_lossy(name).into_owned())
-            };
-            let name = String::from_utf8_lossy(&name).into_owned();
+        // Of several instances of one path it is not known which became which.
+        let renamed = a
+            .iter()
+            .zip(&b)
+            .filter(|(a, b)| a != b && !is_of_std(&name));
+        for (a, b) in renamed.filter_map(|(a, b)| Some((a.as_ref()?, b.as_ref()?))) {
+            let found = (method(old, a), method(new, b));
+            if let (Some(_), Some(_)) = found
+                && let Verdict::Versioned { reason } = comparison.function(&found)
+                && is_signature(&reason)
+            {
+                refuse(of_method(&name, a, reason));
+            }
+        }
+        if is_of_closure(&name) {
+            continue;
+        }
+        let differs = a.iter().zip(&b).enumerate();
+        let differs = differs
+            .filter(|(_, (a, b))| a != b)
+            .find_map(|(slot, both)| {
+                let both = [both.0, both.1].map(Option::as_deref);
+                let (short, long) = (both.map(|s| s.map(last_segment)), both.map(|s| s.map(path)));
+                if short[0] != short[1] {
+                    Some((slot, short))
+                } else {
+                    (long[0] != long[1]).then_some((slot, long))
+                }
+            });
+        if let Some((slot, [a, b])) = differs {
+            let text = |name: Option<Vec<u8>>| Some(String::from_utf8_lossy(&name?).into_owned());
             refuse(Refusal::VtableSlot {
-                name: name.trim_end_matches("::{vtable}").to_owned(),
+                name: shown(&name),
                 slot,
-                old: text(&a[slot]),
-                new: text(&b[slot]),
+                old: text(a),
+                new: text(b),
             });
         }
     }
+}
+
+fn method<'a>(side: &Side<'a>, symbol: &[u8]) -> Option<Located<'a>> {
+    let symbol = std::str::from_utf8(symbol).ok()?;
+    side.units.iter().find_map(|unit| {
+        let unit: &'a Unit = unit;
+        let function = unit.function(symbol)?;
+        Some(Located { unit, function })
+    })
+}
+
+/// What of it a caller would notice.
+fn is_signature(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::ParameterCount { .. } | Reason::Parameter { .. } | Reason::Return { .. }
+    )
+}
+
+/// `<Type as Trait>` of a table's name.
+fn shown(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name);
+    name.trim_end_matches("::{vtable}").to_owned()
+}
+
+/// A closure, and what has one in it: another one may have got its number.
+fn is_of_closure(name: &[u8]) -> bool {
+    memchr::memmem::find(name, b"_env#").is_some()
+}
+
+/// Nobody edits the methods of these traits. What they take and return changes with
+/// types that the types of their objects name, as in `dyn Fn() -> u8`.
+fn is_of_std(name: &[u8]) -> bool {
+    let name = shown(name);
+    let of = name.rsplit_once(" as ").map_or("", |(_, of)| of);
+    ["core::", "alloc::", "std::"]
+        .iter()
+        .any(|krate| of.starts_with(krate))
 }
 
 fn tables<'a>(side: &Side<'a>) -> HashMap<Vec<u8>, (&'a Unit, &'a Static)> {
@@ -117,8 +204,7 @@ fn tables<'a>(side: &Side<'a>) -> HashMap<Vec<u8>, (&'a Unit, &'a Static)> {
     for unit in &side.units {
         for item in &unit.statics {
             let name = unit.text(item.name);
-            // Those of closures have one method.
-            if name.ends_with(b"::{vtable}") && memchr::memmem::find(name, b"_env#").is_none() {
+            if name.ends_with(b"::{vtable}") {
                 found.insert(side.canonical(name).into_owned(), (*unit, item));
             }
         }
@@ -132,16 +218,15 @@ fn drops(unit: &Unit, table: &Static) -> Option<bool> {
     elf.is_filled(table.address?)
 }
 
-/// The methods of a table by their names, without what they are of.
+/// The symbols of a table's methods.
 fn slots(unit: &Unit, table: &Static) -> Option<Vec<Option<Vec<u8>>>> {
     let ty = unit.ty(table.of?);
     let count = ty.size? / WORD;
-    // Most tables have one method or none.
-    if count < HEADER + 2 {
+    if count <= HEADER {
         return None;
     }
     let elf = Elf::parse(&unit.bytes).ok()?;
     let slots = elf.slots(table.address?, count)?;
     let methods = slots.into_iter().skip(HEADER as usize);
-    Some(methods.map(|slot| slot.map(last_segment)).collect())
+    Some(methods.map(|slot| slot.map(<[u8]>::to_vec)).collect())
 }

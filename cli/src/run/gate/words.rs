@@ -112,6 +112,14 @@ impl fmt::Display for Refusal {
                 method(new.as_deref()),
                 method(old.as_deref())
             ),
+            Self::VtableMethod {
+                name,
+                method,
+                reason,
+            } => write!(
+                f,
+                "the table of `{name}` leads callers to the old `{method}`: {reason}"
+            ),
         }
     }
 }

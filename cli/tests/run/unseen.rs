@@ -1,0 +1,142 @@
+//! Edits that change how what lives is used, and of which neither the machine code nor the
+//! types of the functions that use it tell.
+
+use crate::program::Program;
+use crate::workspace::Workspace;
+
+const MAIN: &str = "src/main.rs";
+
+const BEFORE: &str = "both 1 101, area 3, named 7 8, limit 5, chain 1034, two 1 2, pointer 2";
+
+/// Writes an edit and asks.
+fn after(program: &mut Program, places: &[(&str, &str)]) -> (serde_json::Value, String) {
+    let mut text = program.workspace.read(MAIN);
+    for (from, to) in places {
+        assert!(text.contains(from), "{from:?}");
+        text = text.replace(from, to);
+    }
+    program.workspace.write(MAIN, &text);
+    let report = program.report();
+    assert_eq!(program.ask("passed"), "passed 5 5", "{report:#}");
+    (report, program.ask("all"))
+}
+
+fn start() -> Program {
+    let program = Program::with(Workspace::of("cli/tests/fixtures/unseen", "unseen"), &[]);
+    program.wait_until_watched();
+    program
+}
+
+#[test]
+fn what_would_be_used_in_another_way_than_it_was_made_for_is_refused() {
+    let mut program = start();
+    let refused: [(&[(&str, &str)], &str); 10] = [
+        (
+            &[("First + Second", "Second + First")],
+            "is `<unseen::Disc as unseen::Second>::number`, and was `<unseen::Disc as unseen::First>::number`",
+        ),
+        (
+            &[("area(&self)", "surface(&self)"), (".area()", ".surface()")],
+            "is `surface`, and was `area`",
+        ),
+        (
+            &[
+                ("area(&self) -> u32", "area(&self) -> u128"),
+                ("self.0 * 3", "7"),
+            ],
+            "leads callers to the old `area`: it returns `u128`, and returned `u32`",
+        ),
+        (
+            &[
+                ("area(&self)", "area(&self, n: f64)"),
+                (".area()", ".area(1.0)"),
+            ],
+            "leads callers to the old `area`: it takes 2 parameters, and took 1",
+        ),
+        (
+            &[(
+                "    fn other(&self) -> u32 {\n",
+                "    fn name(&self) -> u32 {\n        9\n    }\n\n    fn other(&self) -> u32 {\n",
+            )],
+            "is `<unseen::Disc as unseen::Named>::name`, and was `unseen::Named::name`",
+        ),
+        (
+            &[(
+                "#[derive(Clone, Copy)]\n",
+                "#[derive(Clone, Copy)]\n#[repr(C)]\n",
+            )],
+            "type `Pair` of ",
+        ),
+        (
+            &[("fn total", "extern \"C\" fn total")],
+            "function `total` of ",
+        ),
+        (
+            &[
+                ("static LIMIT", "static mut LIMIT"),
+                (
+                    "    LIMIT\n",
+                    "    unsafe {\n        LIMIT += 1;\n        LIMIT\n    }\n",
+                ),
+            ],
+            "static `unseen::LIMIT` is written to now, and the one that lives cannot be",
+        ),
+        (
+            &[(
+                "fn second_of_two() -> u32 {\n    2\n",
+                "fn second_of_two() -> u32 {\n    3\n",
+            )],
+            "unseen::first_of_two, unseen::second_of_two changed, and cannot be told apart",
+        ),
+        (
+            &[(
+                "fn first_of_two() -> u32 {\n    1\n",
+                "fn first_of_two() -> u32 {\n    3\n",
+            )],
+            "unseen::first_of_two, unseen::second_of_two changed, and cannot be told apart",
+        ),
+    ];
+    for (places, words) in refused {
+        let text = program.workspace.read(MAIN);
+        let (report, answer) = after(&mut program, places);
+        let why = report["refused"].to_string();
+        assert!(why.contains(words), "{words}: {report:#}");
+        assert_eq!(answer, BEFORE, "{report:#}");
+        program.workspace.write(MAIN, &text);
+        let report = program.report();
+        assert_eq!(report["refused"].to_string(), "[]", "{report:#}");
+    }
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn what_is_found_in_a_place_far_from_the_function_is_live() {
+    let mut program = start();
+    let live: [((&str, &str), (&str, &str)); 3] = [
+        (
+            ("chain!(1000;", "chain!(2000;"),
+            ("chain 1034", "chain 2034"),
+        ),
+        (
+            (
+                "#[unsafe(no_mangle)]\nextern \"C\" fn plainly_named(n: u32) -> u32 {\n    n + 1",
+                "extern \"C\" fn plainly_named(n: u32) -> u32 {\n    n + 2",
+            ),
+            ("pointer 2", "pointer 3"),
+        ),
+        (
+            (
+                "extern \"C\" fn plainly_named(n: u32) -> u32 {\n    n + 2",
+                "#[unsafe(export_name = \"other\")]\nextern \"C\" fn plainly_named(n: u32) -> u32 {\n    n + 3",
+            ),
+            ("pointer 3", "pointer 4"),
+        ),
+    ];
+    let mut expected = BEFORE.to_owned();
+    for (edit, (was, is)) in live {
+        let (report, answer) = after(&mut program, &[edit]);
+        expected = expected.replace(was, is);
+        assert_eq!(answer, expected, "{report:#}");
+    }
+    assert_eq!(program.end(), 0);
+}
