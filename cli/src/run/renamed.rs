@@ -4,8 +4,9 @@
 //! and closures in them: an impl that is added above renames what is below. Old
 //! objects, pointers and closures have the old addresses, so that the two have to be
 //! known as one. They are told by the path that the symbol stands for, where just one
-//! symbol of that path is gone and just one has appeared. (Whether old callers fit
-//! is for the gate to say, as it is for all others.)
+//! symbol of that path is gone and just one has appeared. The older symbols do not say which
+//! instance of a generic they are: of several of one path, the debug information does. (Whether
+//! old callers fit is for the gate to say, as it is for all others.)
 
 use super::changes::{Named, key, named_section};
 use super::object::{Kind, Object};
@@ -65,9 +66,18 @@ pub(crate) fn pairs<'a>(
             })
         })
     };
-    for ((path, kind), old) in gone {
+    for ((path, kind), gone_of) in gone {
         let appeared = appeared.get(&(path.clone(), kind));
-        let (&[old], new) = (&old[..], appeared.map_or(&[][..], Vec::as_slice)) else {
+        let appeared = appeared.map_or(&[][..], Vec::as_slice);
+        if gone_of.len().max(appeared.len()) > 1 {
+            if kind == Kind::Text {
+                let found = instances((&gone_of, old), (appeared, new));
+                let both = |pair: &Renamed<'_>| !elsewhere(pair.old) && !elsewhere(pair.new);
+                pairs.renamed.extend(found.into_iter().filter(both));
+            }
+            continue;
+        }
+        let (&[old], new) = (&gone_of[..], appeared) else {
             continue;
         };
         if elsewhere(old) {
@@ -91,6 +101,48 @@ pub(crate) fn pairs<'a>(
         }
     }
     pairs
+}
+
+/// Which of several instances became which.
+fn instances<'a>(
+    (gone, old): (&[In<'a>], &[&Unit]),
+    (appeared, new): (&[In<'a>], &[&Unit]),
+) -> Vec<Renamed<'a>> {
+    let named = |all: &[In<'a>], units: &[&Unit]| {
+        let mut found: HashMap<String, Vec<In<'a>>> = HashMap::new();
+        for &one in all {
+            if let Some(name) = path_of(one, units) {
+                found.entry(without_numbers(&name)).or_default().push(one);
+            }
+        }
+        found
+    };
+    let appeared = named(appeared, new);
+    let gone = named(gone, old).into_iter();
+    let pairs = gone.filter_map(|(name, old)| match (&old[..], &appeared.get(&name)?[..]) {
+        (&[old], &[new]) => Some(Renamed { old, new }),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+/// The path of a function with its generic arguments.
+fn path_of((object, symbol): In<'_>, units: &[&Unit]) -> Option<String> {
+    let unit = units
+        .iter()
+        .find(|unit| Arc::ptr_eq(&unit.object, object))?;
+    unit.types.path_of(object.symbol_name(symbol))
+}
+
+/// `{impl#3}` as `{impl#}`.
+fn without_numbers(path: &str) -> String {
+    let mut parts = path.split("{impl#");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("{impl#");
+        out.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    out
 }
 
 /// The path of a symbol, and what it is. Of those that say none (`#[no_mangle]`), the

@@ -6,7 +6,8 @@ use crate::workspace::Workspace;
 
 const MAIN: &str = "src/main.rs";
 
-const BEFORE: &str = "both 1 101, area 3, named 7 8, limit 5, chain 1034, two 1 2, pointer 2";
+const BEFORE: &str =
+    "both 1 101, area 3, named 7 8, twice 42, limit 5, chain 1034, two 1 2, pointer 2";
 
 /// Writes an edit and asks.
 fn after(program: &mut Program, places: &[(&str, &str)]) -> (serde_json::Value, String) {
@@ -110,31 +111,38 @@ fn what_would_be_used_in_another_way_than_it_was_made_for_is_refused() {
 }
 
 #[test]
-fn what_is_found_in_a_place_far_from_the_function_is_live() {
+fn what_is_hard_to_know_again_is_live() {
     let mut program = start();
-    let live: [((&str, &str), (&str, &str)); 3] = [
+    let plain = |attribute: &str, by: u32| {
+        format!("{attribute}extern \"C\" fn plainly_named(n: u32) -> u32 {{\n    n + {by}\n")
+    };
+    let other = "// impls\nimpl Amount<String> {\n    fn length(&self) -> usize {\n        \
+                 self.0.len()\n    }\n}\n";
+    let live: [(&[(&str, &str)], (&str, &str)); 4] = [
         (
-            ("chain!(1000;", "chain!(2000;"),
+            &[("chain!(1000;", "chain!(2000;")],
             ("chain 1034", "chain 2034"),
         ),
         (
-            (
-                "#[unsafe(no_mangle)]\nextern \"C\" fn plainly_named(n: u32) -> u32 {\n    n + 1",
-                "extern \"C\" fn plainly_named(n: u32) -> u32 {\n    n + 2",
-            ),
+            &[(&plain("#[unsafe(no_mangle)]\n", 1), &plain("", 2))],
             ("pointer 2", "pointer 3"),
         ),
         (
-            (
-                "extern \"C\" fn plainly_named(n: u32) -> u32 {\n    n + 2",
-                "#[unsafe(export_name = \"other\")]\nextern \"C\" fn plainly_named(n: u32) -> u32 {\n    n + 3",
-            ),
+            &[(
+                &plain("", 2),
+                &plain("#[unsafe(export_name = \"other\")]\n", 3),
+            )],
             ("pointer 3", "pointer 4"),
+        ),
+        // All instances of what is below get other names.
+        (
+            &[("// impls\n", other), ("amount * 2", "amount * 3")],
+            ("twice 42", "twice 63"),
         ),
     ];
     let mut expected = BEFORE.to_owned();
-    for (edit, (was, is)) in live {
-        let (report, answer) = after(&mut program, &[edit]);
+    for (places, (was, is)) in live {
+        let (report, answer) = after(&mut program, places);
         expected = expected.replace(was, is);
         assert_eq!(answer, expected, "{report:#}");
     }

@@ -213,7 +213,7 @@ const EDITS: &[Edit] = &[
     Edit {
         what: "an unsafe extern fn",
         places: &[(CALC, "unsafe fn first(", "unsafe extern \"C\" fn first(")],
-        expected: Same,
+        expected: Refused("code that runs calls it as it was"),
     },
     Edit {
         what: "the message of a panic",
