@@ -9,7 +9,7 @@ use super::names::{Names, Place};
 use super::object::meaning::{Lines, meaning};
 use super::object::reference::Reference;
 use super::object::{Kind, Object};
-use super::renamed::{self, Renamed};
+use super::renamed::{self, Namesakes, Renamed};
 use super::units::{Objects, Unit};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -99,7 +99,9 @@ impl Changes {
         forced: &dyn Fn(Key<'_>) -> bool,
     ) {
         let before = named(old);
-        let pairs = renamed::pairs(&before, &named(new), (old, new), running);
+        let after = named(new);
+        let pairs = renamed::pairs(&before, &after, (old, new), running);
+        let first = self.functions.len();
         self.replaced.extend(pairs.replaced);
         let is_own = |path: &&String| {
             let path = path.trim_start_matches('<');
@@ -145,6 +147,18 @@ impl Changes {
                 });
                 let what = (symbol, section, forced(wanted));
                 self.compare(old, object, what, place, names);
+            }
+        }
+        let (before, after) = (Namesakes::new(&before, old), Namesakes::new(&after, new));
+        for function in &mut self.functions[first..] {
+            let is = (&function.object, function.symbol);
+            if function.difference == Difference::Code
+                && let Some((was, is)) = after.renumbered(is, &before)
+            {
+                let why = format!(
+                    "it may be another one of that name, of which there are {is} now and were {was}"
+                );
+                function.versioned = Some(why);
             }
         }
     }

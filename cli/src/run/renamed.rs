@@ -126,8 +126,69 @@ fn instances<'a>(
     pairs.collect()
 }
 
+/// Functions by their names without what tells those of one name apart.
+pub(super) struct Namesakes<'a> {
+    all: HashMap<String, Vec<In<'a>>>,
+    units: &'a [&'a Unit],
+}
+
+impl<'a> Namesakes<'a> {
+    pub(super) fn new(named: &Named<'a>, units: &'a [&'a Unit]) -> Self {
+        let mut all: HashMap<String, Vec<In<'a>>> = HashMap::new();
+        // Units have copies of what is inlined.
+        let mut seen = HashSet::new();
+        for &(object, symbol) in named.values() {
+            let section = object.symbols[symbol].section;
+            let name = object.symbol_name(symbol);
+            if section.is_some_and(|at| object.sections[at].kind == Kind::Text) && seen.insert(name)
+            {
+                let own = (object, symbol);
+                all.entry(without_hash(name)).or_default().push(own);
+            }
+        }
+        Self { all, units }
+    }
+
+    /// How many have the name and the generic arguments of that function.
+    fn count(&self, name: &str, path: &str) -> usize {
+        let all = self.all.get(name).into_iter().flatten();
+        all.filter(|one| path_of(**one, self.units).is_some_and(|one| one == path))
+            .count()
+    }
+
+    /// Functions of one name in several blocks of another function have numbers only. How
+    /// many there were and are, if that is not the same: then it may be another one.
+    pub(super) fn renumbered(
+        &self,
+        function: (&Arc<Object>, usize),
+        before: &Self,
+    ) -> Option<(usize, usize)> {
+        let symbol = function.0.symbol_name(function.1);
+        let name = without_hash(symbol);
+        let all = |side: &Self| side.all.get(&name).map_or(0, Vec::len);
+        if all(self) == all(before) || all(self).max(all(before)) < 2 {
+            return None;
+        }
+        let path = path_of(function, self.units)?;
+        let (was, is) = (before.count(&name, &path), self.count(&name, &path));
+        (was != is && was > 0 && was.max(is) > 1).then_some((was, is))
+    }
+}
+
+/// `_ZN1a1f17h…E` without the hash, or the path of a newer symbol.
+fn without_hash(symbol: &str) -> String {
+    const HASH: usize = "17h0123456789abcdefE".len();
+    match symbol.strip_prefix("_ZN") {
+        Some(rest) => rest[..rest.len().saturating_sub(HASH)].to_owned(),
+        None => match rustc_demangle::try_demangle(symbol) {
+            Ok(path) => format!("{path:#}"),
+            Err(_) => symbol.to_owned(),
+        },
+    }
+}
+
 /// The path of a function with its generic arguments.
-fn path_of((object, symbol): In<'_>, units: &[&Unit]) -> Option<String> {
+fn path_of((object, symbol): (&Arc<Object>, usize), units: &[&Unit]) -> Option<String> {
     let unit = units
         .iter()
         .find(|unit| Arc::ptr_eq(&unit.object, object))?;

@@ -1,6 +1,6 @@
 //! Traits, and the tables of trait objects that live.
 
-use crate::edit::{Crate, Edit};
+use crate::edit::{Crate, Edit, Mangling};
 use cargo_midair::run::gate::{Object, Running, compare};
 use std::sync::Arc;
 
@@ -88,11 +88,14 @@ fn traits_above_with_methods_of_one_name_are_swapped() {
 #[test]
 fn a_default_method_is_overridden() {
     let source = |two: &str| object(&format!("{ONE} fn two(&self) -> u32 {{ 2 }}"), two, 1);
-    let edit = Edit::of(&source("fn one(&self) -> u32 { self.0 }"), &source(BODY));
-    edit.refuses(&[
-        "slot 1 of the table of `<app::S as app::T>` is `<app::S as app::T>::two`, \
-         and was `app::T::two`",
-    ]);
+    let before = source("fn one(&self) -> u32 { self.0 }");
+    for mangling in [Mangling::Legacy, Mangling::V0] {
+        let edit = Edit::with(mangling, &before, &source(BODY));
+        edit.refuses(&[
+            "slot 1 of the table of `<app::S as app::T>` is `<app::S as app::T>::two`, \
+             and was `app::T::two`",
+        ]);
+    }
 }
 
 #[test]

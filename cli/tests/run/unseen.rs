@@ -6,8 +6,7 @@ use crate::workspace::Workspace;
 
 const MAIN: &str = "src/main.rs";
 
-const BEFORE: &str =
-    "both 1 101, area 3, named 7 8, twice 42, limit 5, chain 1034, two 1 2, pointer 2";
+const BEFORE: &str = "both 1 101, area 3, named 7 8, twice 42, limit 5, chain 1034, two 1 2, blocks [1, 2], pointer 2";
 
 /// Writes an edit and asks.
 fn after(program: &mut Program, places: &[(&str, &str)]) -> (serde_json::Value, String) {
@@ -29,7 +28,7 @@ fn start() -> Program {
 }
 
 #[test]
-fn what_would_be_used_in_another_way_than_it_was_made_for_is_refused() {
+fn what_would_be_used_in_another_way_than_it_was_made_for_is_refused_or_kept() {
     let mut program = start();
     let refused: [(&[(&str, &str)], &str); 10] = [
         (
@@ -107,6 +106,13 @@ fn what_would_be_used_in_another_way_than_it_was_made_for_is_refused() {
         let report = program.report();
         assert_eq!(report["refused"].to_string(), "[]", "{report:#}");
     }
+    // Two versions: who has one of them keeps it.
+    let block = "    // blocks\n    {\n        fn number() -> u32 {\n            0\n        }\n        \
+                 number();\n    }\n";
+    let (report, answer) = after(&mut program, &[("    // blocks\n", block)]);
+    let why = report["versioned"].to_string();
+    assert!(why.contains("there are 3 now and were 2"), "{report:#}");
+    assert_eq!(answer, BEFORE, "{report:#}");
     assert_eq!(program.end(), 0);
 }
 

@@ -260,6 +260,19 @@ pub(super) fn path(symbol: &[u8]) -> Vec<u8> {
     )
 }
 
+/// The same of a method in a table; if it is the trait's own, as `a::Trait::f`. The newer
+/// symbols have one path for that and for an impl's.
+pub(super) fn method_path(symbol: &[u8]) -> Vec<u8> {
+    let path = path(symbol);
+    let is_default = symbol.starts_with(b"_RNvY") || symbol.starts_with(b"_RINvY");
+    let own = || {
+        let text = std::str::from_utf8(&path).ok()?;
+        let (of, name) = text.rsplit_once(" as ")?.1.rsplit_once(">::")?;
+        Some(format!("{of}::{name}").into_bytes())
+    };
+    is_default.then(own).flatten().unwrap_or(path)
+}
+
 /// The last segment of a symbol's path, without hash and generic arguments.
 pub(super) fn last_segment(symbol: &[u8]) -> Vec<u8> {
     let path = without_arguments(&path(symbol));

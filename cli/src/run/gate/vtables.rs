@@ -10,7 +10,7 @@
 
 use super::compare::{Comparison, Located};
 use super::elf::Elf;
-use super::names::{Side, last_segment, path};
+use super::names::{Side, last_segment, method_path};
 use super::pairs::Pairs;
 use super::unit::{Kind, Part, Role, Static, TypeId, Unit};
 use super::verdict::{Reason, Refusal, Verdict};
@@ -142,7 +142,10 @@ pub(super) fn compare(
             .filter(|(_, (a, b))| a != b)
             .find_map(|(slot, both)| {
                 let both = [both.0, both.1].map(Option::as_deref);
-                let (short, long) = (both.map(|s| s.map(last_segment)), both.map(|s| s.map(path)));
+                let (short, long) = (
+                    both.map(|s| s.map(last_segment)),
+                    both.map(|s| s.map(method_path)),
+                );
                 if short[0] != short[1] {
                     Some((slot, short))
                 } else {
