@@ -6,10 +6,13 @@ use crate::workspace::Workspace;
 
 const MAIN: &str = "src/main.rs";
 
+/// What is there, and what comes in its place.
+type Change<'a> = (&'a str, &'a str);
+
 const BEFORE: &str = "both 1 101, area 3, named 7 8, twice 42, limit 5, chain 1034, two 1 2, blocks [1, 2], pointer 2";
 
 /// Writes an edit and asks.
-fn after(program: &mut Program, places: &[(&str, &str)]) -> (serde_json::Value, String) {
+fn after(program: &mut Program, places: &[Change]) -> (serde_json::Value, String) {
     let mut text = program.workspace.read(MAIN);
     for (from, to) in places {
         assert!(text.contains(from), "{from:?}");
@@ -30,7 +33,7 @@ fn start() -> Program {
 #[test]
 fn what_would_be_used_in_another_way_than_it_was_made_for_is_refused_or_kept() {
     let mut program = start();
-    let refused: [(&[(&str, &str)], &str); 10] = [
+    let refused: [(&[Change], &str); 10] = [
         (
             &[("First + Second", "Second + First")],
             "is `<unseen::Disc as unseen::Second>::number`, and was `<unseen::Disc as unseen::First>::number`",
@@ -124,7 +127,7 @@ fn what_is_hard_to_know_again_is_live() {
     };
     let other = "// impls\nimpl Amount<String> {\n    fn length(&self) -> usize {\n        \
                  self.0.len()\n    }\n}\n";
-    let live: [(&[(&str, &str)], (&str, &str)); 4] = [
+    let live: [(&[Change], Change); 4] = [
         (
             &[("chain!(1000;", "chain!(2000;")],
             ("chain 1034", "chain 2034"),
