@@ -62,6 +62,7 @@ pub unsafe extern "C" fn midair_agent_serve_1(
 }
 
 /// By this the program's own midair, another copy, finds this one.
+// SAFETY: nothing else has this name.
 #[unsafe(no_mangle)]
 pub extern "C" fn midair_pins_v1() -> *const midair::reload::Interface {
     midair::reload::interface()

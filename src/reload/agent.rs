@@ -9,7 +9,8 @@ use super::generations::Generations;
 use super::image::{self, Image};
 use super::images::Images;
 use super::protocol::{
-    self, Above, Answer, Hello, Load, Loaded, PROGRAM, QUESTIONS, Request, SOCKET, Undone, VERSION,
+    self, Above, Answer, Guarded, Hello, Load, Loaded, PROGRAM, QUESTIONS, Request, SOCKET, Undone,
+    VERSION,
 };
 use super::{pins, reserve};
 use crate::memory::layout::page_size;
@@ -153,6 +154,7 @@ fn serve(
         images: Images::default(),
         changed: Vec::new(),
         waits_for_pins: false,
+        caches: Vec::new(),
         keep_above,
     });
     if protocol::send(&mut socket, &hello).is_err() {
@@ -204,6 +206,8 @@ struct Agent {
     changed: Vec<u64>,
     /// Some functions still have older versions, for those who are pinned.
     waits_for_pins: bool,
+    /// What is to be set back yet: somebody had the lock.
+    caches: Vec<Guarded>,
     keep_above: KeepAbove,
 }
 
@@ -249,6 +253,7 @@ impl Agent {
     /// Looks at what is due.
     fn look_again(&mut self) {
         self.waits_for_pins = self.generations.tidy();
+        self.reset_caches();
         if self.images.due().is_some_and(|due| due <= Instant::now()) {
             self.look_at_images();
         }
@@ -264,9 +269,16 @@ impl Agent {
         }
     }
 
+    /// Sets back what can be.
+    fn reset_caches(&mut self) {
+        // SAFETY: found by their names in the executable.
+        self.caches.retain(|cache| unsafe { !caches::reset(cache) });
+    }
+
     /// When something is to be looked at again that was left as it was.
     fn due(&self) -> Option<Instant> {
-        let tidy = self.waits_for_pins.then(|| Instant::now() + TIDY);
+        let waits = self.waits_for_pins || !self.caches.is_empty();
+        let tidy = waits.then(|| Instant::now() + TIDY);
         [self.images.due(), tidy].into_iter().flatten().min()
     }
 
@@ -306,10 +318,10 @@ impl Agent {
         }
         self.waits_for_pins = self.generations.tidy();
         self.images.look_soon();
-        for cache in &load.caches {
-            // SAFETY: found by its name in the executable.
-            unsafe { caches::reset(cache) };
+        if !load.caches.is_empty() {
+            self.caches.clone_from(&load.caches);
         }
+        self.reset_caches();
         let swap_nanoseconds = begun.elapsed().as_nanos() as u64;
         let above = (self.keep_above)().into_iter();
         let above = above.map(|(function, said)| Above {

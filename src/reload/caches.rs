@@ -18,13 +18,13 @@ const UNLOCKED: u32 = 0;
 const LOCKED: u32 = 1;
 const CONTENDED: u32 = 2;
 
-/// Sets a cache back, unless its lock is not to be had.
+/// Sets a cache back; false if its lock is not to be had now.
 ///
 /// # Safety
 ///
 /// There are a `Mutex<()>` of the standard library at `lock` and data that it
 /// guards at the bytes' address, as long as these.
-pub(super) unsafe fn reset(cache: &Guarded) {
+pub(super) unsafe fn reset(cache: &Guarded) -> bool {
     // SAFETY: the caller's promise: the mutex begins with its state.
     let lock = unsafe { &*(cache.lock as usize as *const AtomicU32) };
     let begun = Instant::now();
@@ -33,7 +33,7 @@ pub(super) unsafe fn reset(cache: &Guarded) {
         .is_err()
     {
         if begun.elapsed() > PATIENCE {
-            return;
+            return false;
         }
         std::thread::sleep(Duration::from_micros(100));
     }
@@ -52,4 +52,5 @@ pub(super) unsafe fn reset(cache: &Guarded) {
             )
         };
     }
+    true
 }

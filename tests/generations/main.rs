@@ -2,6 +2,7 @@
 //! run` asks it. What reloads lead functions to is in the program already.
 
 mod agent;
+mod caches;
 #[cfg(feature = "tower")]
 mod layer;
 mod load;
