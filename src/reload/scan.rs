@@ -517,11 +517,7 @@ mod tests {
         let hidden = |place, to| put(place + 8, mangled(to));
         assert_eq!(found(private, hidden), 1, "as glibc keeps it");
         let shared = libc::MAP_SHARED;
-        assert_eq!(
-            found(shared, |place, to| put(place, to)),
-            1,
-            "shared memory"
-        );
+        assert_eq!(found(shared, put), 1, "shared memory");
         let handled = |_, to| {
             // SAFETY: nobody sends the signal.
             unsafe { libc::signal(libc::SIGUSR1, to) };
