@@ -145,6 +145,13 @@ impl Changes {
                         found.map(|symbol| (other, symbol))
                     })
                 });
+                // The unit of a static may be called otherwise by now.
+                let old = old.or_else(|| {
+                    let is_it = |(key, (at, was)): &(&Key<'_>, &(&Arc<Object>, usize))| {
+                        key.1 == wanted.1 && !at.symbols[*was].is_function
+                    };
+                    before.iter().find(is_it).map(|(_, found)| *found)
+                });
                 let what = (symbol, section, forced(wanted));
                 self.compare(old, object, what, place, names);
             }

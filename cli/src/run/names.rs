@@ -173,8 +173,14 @@ impl Names {
     fn choose(&self, name: &str, file: &str, symbol: &Symbol) -> Option<&Known> {
         let known = self.known.get(name)?;
         if symbol.is_local {
-            let file = *self.files.get(file)?;
-            return known.iter().find(|known| known.file == file);
+            let file = self.files.get(file);
+            let own = known.iter().find(|known| Some(&known.file) == file);
+            // A static is there once, whatever its unit is called by now: it may be in
+            // another one, for what else is in it.
+            return own.or(match known.as_slice() {
+                [only] if !symbol.is_function && is_rust(name) => Some(only),
+                _ => None,
+            });
         }
         known
             .iter()
@@ -224,6 +230,11 @@ impl Names {
             known.remove(last);
         }
     }
+}
+
+/// Whether it has a path and a hash.
+fn is_rust(name: &str) -> bool {
+    name.starts_with("_ZN") || name.starts_with("_R")
 }
 
 /// The bytes of a file's data at `at`, with that address.
