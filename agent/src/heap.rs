@@ -110,7 +110,7 @@ impl Stretch {
         if known != 0 {
             return Some(known);
         }
-        let len = LEN.min(limit() / 8 / PAGE * PAGE);
+        let len = LEN.min(midair::reload::address_space() / 8 / PAGE * PAGE);
         let at = map(len, libc::PROT_NONE)?;
         WHOLE.store(len, Ordering::Relaxed);
         START.store(at, Ordering::Release);
@@ -168,17 +168,6 @@ fn map(len: usize, rights: i32) -> Option<usize> {
     // SAFETY: replaces nothing.
     let at = unsafe { libc::mmap(std::ptr::null_mut(), len, rights, flags, -1, 0) };
     (at != libc::MAP_FAILED).then_some(at as usize)
-}
-
-/// How much address space the process may have.
-fn limit() -> usize {
-    let mut limit = libc::rlimit {
-        rlim_cur: libc::RLIM_INFINITY,
-        rlim_max: libc::RLIM_INFINITY,
-    };
-    // SAFETY: there is room for the answer; without one there is no limit.
-    unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) };
-    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
 }
 
 // SAFETY: each piece is given out once, and is mapped.

@@ -86,6 +86,7 @@ impl Replay {
             .join("replay")
             .join(name);
         workspace::restore(&fixture.join(name), &root);
+        std::fs::copy(fixture.join("driver.rs"), root.join("driver/src/main.rs")).unwrap();
         let folders = (0..published.versions.len()).map(|version| published.fetch(version));
         let folders: Vec<PathBuf> = folders.collect();
         let newest = folders.last().unwrap();

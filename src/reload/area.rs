@@ -108,8 +108,9 @@ impl Area {
     }
 }
 
-/// How much the process may have.
-fn address_space() -> usize {
+/// How much the process may have, in bytes.
+#[doc(hidden)]
+pub fn address_space() -> usize {
     let mut limit = libc::rlimit {
         rlim_cur: libc::RLIM_INFINITY,
         rlim_max: libc::RLIM_INFINITY,

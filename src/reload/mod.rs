@@ -35,6 +35,8 @@ mod scan;
 
 pub(crate) use agent::start;
 #[doc(hidden)]
+pub use area::address_space;
+#[doc(hidden)]
 pub use images::own_heap;
 #[cfg(any(debug_assertions, feature = "control"))]
 pub(crate) use listed::newest;

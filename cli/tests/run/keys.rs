@@ -20,52 +20,28 @@ fn address(program: &Program) -> String {
     program.line().replace("http://", "")
 }
 
+fn increment(address: &str) -> u32 {
+    Client::new(address).ask("/increment").1.parse().unwrap()
+}
+
 #[test]
 fn a_restart_runs_the_newest_code_which_was_linked_meanwhile() {
     let (mut program, first) = start();
-    assert_eq!(
-        Client::new(&first)
-            .ask("/increment")
-            .1
-            .parse::<u32>()
-            .unwrap(),
-        1
-    );
+    assert_eq!(increment(&first), 1);
     let report = program.edit(MAIN, INCREMENT, "fetch_add(10, Ordering::Relaxed) + 10");
     assert_eq!(redirected(&report), ["increment"]);
-    assert_eq!(
-        Client::new(&first)
-            .ask("/increment")
-            .1
-            .parse::<u32>()
-            .unwrap(),
-        11
-    );
+    assert_eq!(increment(&first), 11);
     program.linked();
     program.key("r");
     program.said("restarted");
     let second = address(&program);
     program.wait_until_watched();
-    assert_eq!(
-        Client::new(&second)
-            .ask("/increment")
-            .1
-            .parse::<u32>()
-            .unwrap(),
-        10
-    );
+    assert_eq!(increment(&second), 10);
     assert!(std::net::TcpStream::connect(&first).is_err());
     // What was restarted can be edited.
     let report = program.edit(MAIN, "fetch_add(10, Ordering::Relaxed) + 10", INCREMENT);
     assert_eq!(redirected(&report), ["increment"]);
-    assert_eq!(
-        Client::new(&second)
-            .ask("/increment")
-            .1
-            .parse::<u32>()
-            .unwrap(),
-        11
-    );
+    assert_eq!(increment(&second), 11);
     program.key("q");
     assert_eq!(program.wait(), 0);
     assert!(std::net::TcpStream::connect(&second).is_err());
@@ -84,26 +60,12 @@ fn a_restart_runs_what_was_refused() {
         report["refused"].to_string().contains("COUNTER"),
         "{report:#}"
     );
-    assert_eq!(
-        Client::new(&first)
-            .ask("/increment")
-            .1
-            .parse::<u32>()
-            .unwrap(),
-        1
-    );
+    assert_eq!(increment(&first), 1);
     program.key("r");
     program.said("restarted");
     let second = address(&program);
     program.wait_until_watched();
-    assert_eq!(
-        Client::new(&second)
-            .ask("/increment")
-            .1
-            .parse::<u32>()
-            .unwrap(),
-        1
-    );
+    assert_eq!(increment(&second), 1);
     program.key("q");
     assert_eq!(program.wait(), 0);
 }
@@ -117,14 +79,14 @@ fn a_restart_runs_another_version_of_the_manifest() {
     program.workspace.write("Cargo.toml", &newer);
     let why = program.report()["refused"].to_string();
     assert!(why.contains("version 0.1.1, was 0.1.0"), "{why}");
-    assert_eq!(Client::new(&first).ask("/increment").1, "1");
+    assert_eq!(increment(&first), 1);
     program.key("r");
     program.said("restarted");
     let second = address(&program);
     program.wait_until_watched();
     let report = program.edit(MAIN, INCREMENT, "fetch_add(3, Ordering::Relaxed) + 3");
     assert_eq!(redirected(&report), ["increment"], "{report:#}");
-    assert_eq!(Client::new(&second).ask("/increment").1, "3");
+    assert_eq!(increment(&second), 3);
     program.key("q");
     assert_eq!(program.wait(), 0);
 }
@@ -140,25 +102,11 @@ fn what_does_not_compile_is_not_restarted() {
     program.key("?r");
     program.said("r restarts");
     program.said("no restart: it does not compile");
-    assert_eq!(
-        Client::new(&address)
-            .ask("/increment")
-            .1
-            .parse::<u32>()
-            .unwrap(),
-        1
-    );
+    assert_eq!(increment(&address), 1);
     let text = text.replace("fetch_add(\"one\")", "fetch_add(2, Ordering::Relaxed) + 2");
     program.workspace.write(MAIN, &text);
     assert_eq!(redirected(&program.report()), ["increment"]);
-    assert_eq!(
-        Client::new(&address)
-            .ask("/increment")
-            .1
-            .parse::<u32>()
-            .unwrap(),
-        3
-    );
+    assert_eq!(increment(&address), 3);
     program.key("q");
     assert_eq!(program.wait(), 0);
 }
@@ -179,14 +127,7 @@ fn a_program_that_has_ended_is_restarted_on_demand() {
     assert!(std::net::TcpStream::connect(&first).is_err());
     program.key("r");
     let second = address(&program);
-    assert_eq!(
-        Client::new(&second)
-            .ask("/increment")
-            .1
-            .parse::<u32>()
-            .unwrap(),
-        5
-    );
+    assert_eq!(increment(&second), 5);
     // A signal for it is one for the program.
     assert_eq!(program.terminate(), 128 + 15);
 }

@@ -194,7 +194,8 @@ fn segments(layout: &Layout, at: u64, frames_table: u64) -> [elf::ProgramHeader6
     ]
 }
 
-fn header(
+/// The file's header; without sections if there are none of them.
+pub(super) fn header(
     machine: Machine,
     segments: usize,
     sections_at: u64,
@@ -222,7 +223,7 @@ fn header(
         e_phnum: U16::new(Le, segments as u16),
         e_shentsize: U16::new(Le, 64),
         e_shnum: U16::new(Le, sections as u16),
-        e_shstrndx: U16::new(Le, elf::SymbolSection(sections as u16 - 1)),
+        e_shstrndx: U16::new(Le, elf::SymbolSection((sections as u16).saturating_sub(1))),
     }
 }
 

@@ -7,6 +7,7 @@
 //! bytes for such libraries; when they are used up, it says so.
 
 use super::apply::{Resolver, fill};
+use super::file::header;
 use super::layout::Layout;
 use super::plan::Plan;
 use crate::run::machine::Machine;
@@ -14,7 +15,7 @@ use crate::run::process::Agent;
 use midair::reload::protocol::THREADS_AT;
 use object::elf;
 use object::pod::bytes_of;
-use object::{LittleEndian as Le, U16, U32, U64};
+use object::{LittleEndian as Le, U32, U64};
 use std::path::Path;
 
 /// The file's and the segments' headers, and where the distance is written.
@@ -90,7 +91,11 @@ pub(super) fn file(
         }
         put(&mut bytes, data + layout.pieces[number], &content);
     }
-    put(&mut bytes, 0, bytes_of(&header(machine, segments.len())));
+    put(
+        &mut bytes,
+        0,
+        bytes_of(&header(machine, segments.len(), 0, 0)),
+    );
     Ok(bytes)
 }
 
@@ -110,31 +115,4 @@ fn put(bytes: &mut [u8], at: u64, content: &[u8]) {
 
 fn words(words: &[u64]) -> Vec<u8> {
     words.iter().copied().flat_map(u64::to_le_bytes).collect()
-}
-
-fn header(machine: Machine, segments: usize) -> elf::FileHeader64<Le> {
-    elf::FileHeader64 {
-        e_ident: elf::Ident {
-            magic: elf::ELFMAG,
-            class: elf::ELFCLASS64,
-            data: elf::ELFDATA2LSB,
-            version: elf::EV_CURRENT,
-            os_abi: elf::ELFOSABI_NONE,
-            abi_version: 0,
-            padding: [0; 7],
-        },
-        e_type: U16::new(Le, elf::ET_DYN),
-        e_machine: U16::new(Le, machine.elf()),
-        e_version: U32::new(Le, 1),
-        e_entry: U64::new(Le, 0),
-        e_phoff: U64::new(Le, 64),
-        e_shoff: U64::new(Le, 0),
-        e_flags: U32::new(Le, elf::FileFlags(0)),
-        e_ehsize: U16::new(Le, 64),
-        e_phentsize: U16::new(Le, 56),
-        e_phnum: U16::new(Le, segments as u16),
-        e_shentsize: U16::new(Le, 64),
-        e_shnum: U16::new(Le, 0),
-        e_shstrndx: U16::new(Le, elf::SHN_UNDEF),
-    }
 }
