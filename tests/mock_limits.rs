@@ -3,7 +3,8 @@
 
 use midair::mock;
 use std::hint::black_box;
-use std::sync::Mutex;
+use std::sync::{Barrier, Mutex};
+use std::time::Duration;
 
 /// One test at a time: the other one's memory is not to be seen.
 static TURN: Mutex<()> = Mutex::new(());
@@ -98,4 +99,47 @@ fn memory_is_flat_over_many_mocks() {
     assert_eq!(midair::stats(), stats);
     assert!(after <= before + 256, "{before} kB, then {after} kB");
     assert_eq!(price("tea"), 3);
+}
+
+/// What the process has used of the processors.
+fn processor() -> Duration {
+    // SAFETY: plain data, which the kernel writes.
+    let time = unsafe {
+        let mut time = std::mem::zeroed::<libc::timespec>();
+        assert_eq!(
+            libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time),
+            0
+        );
+        time
+    };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// The debug information is asked about a function once, also when a whole suite
+/// begins with it.
+#[test]
+fn tests_that_begin_at_once_do_not_each_ask_about_the_same_function() {
+    fn first<const N: usize>(tests: usize) -> Duration {
+        let begin = Barrier::new(tests);
+        let before = processor();
+        std::thread::scope(|scope| {
+            for number in 0..tests {
+                let begin = &begin;
+                scope.spawn(move || {
+                    begin.wait();
+                    let _mock = mock!(nth::<N>).returns(number);
+                    assert_eq!(nth::<N>(), number);
+                });
+            }
+        });
+        processor() - before
+    }
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    // The file is read.
+    first::<2000>(1);
+    let alone = first::<2001>(1);
+    let all = first::<2002>(64);
+    let again = first::<2002>(64);
+    println!("one test {alone:?}, 64 tests {all:?}, and once more {again:?}");
+    assert!(all < again + alone * 16, "{alone:?} {all:?} {again:?}");
 }

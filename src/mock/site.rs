@@ -30,6 +30,9 @@ pub(crate) struct Site {
     patched: Mutex<Patched>,
     /// Callers in the standard library that have a function of it inlined.
     not_reached: OnceLock<Vec<String>>,
+    /// Held by the one that finds them out, for others to wait for the answer: it
+    /// takes much of the processor's time, and many tests begin at once.
+    asks: Mutex<()>,
     /// What the compiler calls it, as far as that was found to be true.
     known_as: Mutex<Vec<Option<&'static str>>>,
     is_in_malloc: bool,
@@ -93,6 +96,7 @@ impl Site {
             everywhere: Mutex::default(),
             patched: Mutex::new(Patched::default()),
             not_reached: OnceLock::new(),
+            asks: Mutex::new(()),
             known_as: Mutex::new(Vec::new()),
             is_in_malloc: is_in_malloc(at),
         }));
@@ -116,6 +120,12 @@ impl Site {
     /// Makes sure that mocks reach all callers, but for those in the standard library
     /// that have a function of it inlined.
     pub(super) fn check_reach(&self) -> Result<(), MockError> {
+        if self.not_reached.get().is_some() {
+            return Ok(());
+        }
+        // Reading files is not mocked meanwhile.
+        let _busy = Busy::enter();
+        let _asks = lock(&self.asks);
         if self.not_reached.get().is_none() {
             let not_reached = inspect::not_reached(self.target)?;
             self.not_reached.get_or_init(|| not_reached);
@@ -126,6 +136,7 @@ impl Site {
     /// Makes sure that the site is that of one function, which the compiler calls
     /// `item`.
     pub(super) fn check_one(&self, item: Option<&'static str>) -> Result<(), MockError> {
+        let _busy = Busy::enter();
         let mut known = lock(&self.known_as);
         if !known.contains(&item) {
             inspect::is_called(self.target, item)?;

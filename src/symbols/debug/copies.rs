@@ -78,18 +78,24 @@ pub(crate) fn copies(address: usize) -> Result<Copies, SymbolError> {
     places.sort_by_key(|(at, relation, _)| (*at, *relation != Relation::Same));
     places.dedup_by_key(|(at, ..)| *at);
     let mut compared = None;
-    for (at, relation, module) in places {
-        let relation = match relation {
-            Relation::PerhapsSame => {
-                let own = compared.get_or_insert_with(|| described(address));
-                relation_by_declaration(own.as_ref(), described_in(&module, at).as_ref())
+    // Instances of a generic function are many: what was read of a module is kept.
+    for of_module in places.chunk_by(|(.., one), (.., next)| Arc::ptr_eq(one, next)) {
+        let mut reader = None;
+        for (at, relation, module) in of_module {
+            let relation = match relation {
+                Relation::PerhapsSame => {
+                    let own = compared.get_or_insert_with(|| described(address));
+                    let reader = reader.get_or_insert_with(|| reader_of(module));
+                    let its = described_in(reader.as_ref(), module, *at);
+                    relation_by_declaration(own.as_ref(), its.as_ref())
+                }
+                certain => *certain,
+            };
+            match relation {
+                Relation::Same => copies.same.extend(symbol_at(module, *at)),
+                Relation::PerhapsSame => copies.uncertain.extend(symbol_at(module, *at)),
+                Relation::Other => {}
             }
-            certain => certain,
-        };
-        match relation {
-            Relation::Same => copies.same.extend(symbol_at(&module, at)),
-            Relation::PerhapsSame => copies.uncertain.extend(symbol_at(&module, at)),
-            Relation::Other => {}
         }
     }
     if !copies
@@ -109,12 +115,16 @@ fn symbol_at(module: &Module, address: usize) -> Option<Symbol> {
 }
 
 fn described(address: usize) -> Option<Described> {
-    described_in(&*module_at(address)?, address)
+    let module = &*module_at(address)?;
+    described_in(reader_of(module).as_ref(), module, address)
 }
 
-fn described_in(module: &Module, address: usize) -> Option<Described> {
-    let reader = Reader::of(module.image().ok()?).ok()?;
-    declaration::at(&reader, module.file_address(address))
+fn reader_of(module: &Module) -> Option<Reader<'_>> {
+    Reader::of(module.image().ok()?).ok()
+}
+
+fn described_in(reader: Option<&Reader<'_>>, module: &Module, address: usize) -> Option<Described> {
+    declaration::at(reader?, module.file_address(address))
 }
 
 fn relation_by_declaration(own: Option<&Described>, other: Option<&Described>) -> Relation {

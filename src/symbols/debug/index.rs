@@ -64,11 +64,6 @@ impl DebugIndex {
         self.names.get(hash)
     }
 
-    /// Every function with a name.
-    pub(super) fn named(&self) -> impl Iterator<Item = u32> {
-        self.names.offsets()
-    }
-
     /// What refers to the entry at `offset`: inlined copies of it, and functions
     /// that leave their names to it.
     pub(super) fn from(&self, offset: u32) -> impl Iterator<Item = u32> {

@@ -180,15 +180,9 @@ impl Wanted {
 
     /// The entries that may be this function's.
     fn candidates<'a>(&self, reader: &Reader<'a>) -> BTreeSet<u32> {
-        let name = self.declaration.as_ref().map(|own| own.name.as_bytes());
         let mut found = BTreeSet::new();
         for instance in &self.instances {
-            let hashes = instance.hashes(name);
-            if hashes.is_empty() {
-                // A legacy name whose types are not known: every name is looked at.
-                found.extend(reader.index.named());
-            }
-            for hash in hashes {
+            for hash in instance.hashes() {
                 found.extend(reader.index.called(hash));
             }
         }

@@ -56,9 +56,8 @@ impl Instance {
         }
     }
 
-    /// What [`hashes`] makes of every name of this function, and more; `name` is
-    /// what debug information calls it. Empty if that would be needed.
-    pub(super) fn hashes(&self, name: Option<&[u8]>) -> Vec<u32> {
+    /// What [`hashes`] makes of every name of this function, and more.
+    pub(super) fn hashes(&self) -> Vec<u32> {
         match self {
             Instance::V0(path) => {
                 // The path may itself look as if a crate stood behind it.
@@ -68,21 +67,19 @@ impl Instance {
                 all.dedup();
                 all
             }
-            Instance::Legacy(path, _) => {
-                let with_name = |name| mix(mix(SEED, path.as_bytes()), name);
-                name.map(with_name).into_iter().collect()
-            }
+            Instance::Legacy(path, _) => vec![mix(SEED, path.as_bytes())],
             Instance::Other(raw) => vec![mix(SEED, raw.as_bytes())],
         }
     }
 }
 
 /// Numbers by which a function is found, made of what debug information calls
-/// it. All copies of a function have one in common, and others may have it too.
+/// it. All copies of a function have one in common, and others may have it too:
+/// all instances of a generic function with a legacy name have the same.
 pub(super) fn hashes(linkage_name: Option<&[u8]>, name: Option<&[u8]>, mut each: impl FnMut(u32)) {
     let Some(linkage_name) = linkage_name else {
         if let Some(name) = name {
-            each(mix(SEED, without_arguments(name)));
+            each(hash_of_bare(name));
         }
         return;
     };
@@ -97,10 +94,8 @@ pub(super) fn hashes(linkage_name: Option<&[u8]>, name: Option<&[u8]>, mut each:
         }
         return;
     }
-    each(match legacy_path(linkage_name) {
-        Some(end) => mix(mix(SEED, &linkage_name[..end]), name.unwrap_or_default()),
-        None => mix(SEED, linkage_name),
-    });
+    let end = legacy_path(linkage_name).unwrap_or(linkage_name.len());
+    each(mix(SEED, &linkage_name[..end]));
 }
 
 /// The same for a function whose linker name is not told: `name` is the last
@@ -208,7 +203,7 @@ mod tests {
     use super::{Instance, Relation};
 
     fn is_found(instance: &str, by: &str) -> bool {
-        let hashes = Instance::of(instance).hashes(None);
+        let hashes = Instance::of(instance).hashes();
         let mut is_found = false;
         super::hashes(Some(by.as_bytes()), None, |hash| {
             is_found |= hashes.contains(&hash);
