@@ -7,7 +7,7 @@ use midair_libraries::shapes::{Caution, Fixtures, Needs, SHAPES, Shape};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const THREADS: u64 = 8;
 const CHILD: &str = "MIDAIR_BLOCKED_CHILD";
@@ -125,4 +125,42 @@ fn threads_that_block_sigtrap_survive_patches_that_come_and_go() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {error}", output.status);
     assert_eq!(survived, shapes().len(), "{text}");
+}
+
+/// All signals are blocked in a thread when it begins, and again when it ends, with
+/// its stack about to be unmapped or taken by the next one.
+#[test]
+fn threads_that_begin_and_end_all_the_time_are_no_hindrance() {
+    let fixtures = Fixtures::load().unwrap();
+    let target = fixtures.address(shapes()[0].name).unwrap();
+    let done = AtomicBool::new(false);
+    let started = AtomicUsize::new(0);
+    let mut times = std::thread::scope(|scope| {
+        let _stop = Stop(&done);
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    started.fetch_add(1, Ordering::Relaxed);
+                    std::thread::spawn(|| std::hint::black_box(vec![1; 1000]))
+                        .join()
+                        .unwrap();
+                }
+            });
+        }
+        let start = Instant::now();
+        let mut times = Vec::new();
+        while start.elapsed() < Duration::from_secs(3) {
+            let before = Instant::now();
+            // SAFETY: a pass-through.
+            let patch = unsafe { midair::patch_raw(target, |original| original) };
+            drop(patch.unwrap());
+            times.push(before.elapsed());
+        }
+        times
+    });
+    times.sort();
+    let [middle, longest] = [times[times.len() / 2], times[times.len() - 1]];
+    println!("{} patches and {started:?} threads", times.len());
+    println!("the one in the middle took {middle:?}, the longest {longest:?}");
+    assert!(longest < Duration::from_secs(10), "{longest:?}");
 }

@@ -4,10 +4,12 @@
 //! none may while bytes are written that trap. A thread that runs is made to let
 //! the signal through ([`super::look`]): it stays so until the thread blocks it
 //! again. One that sleeps is not woken; it is in a system call, not in the bytes
-//! that change.
+//! that change. Neither is one that was just started and had no core yet: all
+//! signals are blocked in it until then, which is long where cores are few.
 //!
 //! All masks are read the first time, and again when some time has passed: ten
-//! times what reading them took, so that patching costs a tenth more. (A few
+//! times what reading them took of the processor, so that patching costs a tenth
+//! more. (A few
 //! microseconds a patch cannot pay for reading the masks of 512 threads each
 //! time.) What this cannot do: a thread that has begun to block the signal
 //! since the last look, or one that wakes up with the signal blocked and comes to
@@ -27,8 +29,9 @@ const INTERVAL: Duration = Duration::from_millis(1);
 const SHARE: u32 = 10;
 /// How long a thread may nap before it is asked at the risk of an EINTR.
 const NAPPING: Duration = Duration::from_millis(20);
-/// How long a thread may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a thread may take to answer. On a busy machine one that blocks all
+/// signals for a moment, as each does that is just started, waits so long for a core.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Latest {
     process: u32,
@@ -55,7 +58,7 @@ fn try_let_through() -> io::Result<Result<(), Blocked>> {
     let mut latest = LATEST
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
-    let started = Instant::now();
+    let (started, used) = (Instant::now(), processor_time());
     let process = process::id();
     if latest
         .as_ref()
@@ -69,7 +72,9 @@ fn try_let_through() -> io::Result<Result<(), Blocked>> {
             blocking.push(tid);
         }
     }
-    let took = started.elapsed();
+    // Not what others took of it meanwhile: threads that block the signal shall
+    // not have more time on a busy machine.
+    let took = processor_time().saturating_sub(used);
     let mut refused = None;
     if !blocking.is_empty() {
         let patience = Patience {
@@ -79,7 +84,7 @@ fn try_let_through() -> io::Result<Result<(), Blocked>> {
         };
         look::unblock_traps(&blocking, &patience, |thread, outcome| {
             if let Outcome::Unseen(unseen) = outcome
-                && !matches!(unseen.why, Why::Asleep)
+                && !matches!(unseen.why, Why::Asleep | Why::Unborn)
             {
                 refused = Some(of(thread, &unseen));
             }
@@ -93,6 +98,17 @@ fn try_let_through() -> io::Result<Result<(), Blocked>> {
         next: Instant::now() + INTERVAL.max(took * SHARE),
     });
     Ok(Ok(()))
+}
+
+/// What the calling thread has used of the processor.
+fn processor_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: there is room for the answer; without one it is zero.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn of(thread: Tid, unseen: &Unseen) -> Blocked {

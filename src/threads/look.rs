@@ -100,6 +100,8 @@ pub(crate) enum Why {
     Refused(io::Error),
     /// It sleeps: its signal mask cannot be changed.
     Asleep,
+    /// It was just started and had no core yet: it is in no code.
+    Unborn,
     /// It sleeps in an emulator, which keeps its registers.
     Emulated,
 }
@@ -117,6 +119,7 @@ impl fmt::Display for Unseen {
             Why::Unreadable { sp } => write!(f, "has a stack at {sp:#x} that cannot be read"),
             Why::Refused(error) => write!(f, "cannot be asked: {error}"),
             Why::Asleep => f.write_str("is asleep"),
+            Why::Unborn => f.write_str("had no core since it was started"),
             Why::Emulated => {
                 f.write_str("is asleep in an emulator, which does not tell its registers")
             }
@@ -126,6 +129,10 @@ impl fmt::Display for Unseen {
 
 /// Pauses between rounds: from the first they double up to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(2));
+
+/// So often a thread is looked at, also when the time is over: where a hundred
+/// threads want a core the asker may get none for long.
+const FEWEST: u32 = 10;
 
 /// Looks once at each of these threads, and calls `each` with what it was doing
 /// at some moment since the call. The calling thread is asked like a running
@@ -160,7 +167,9 @@ fn rounds(
     let own = tasks::own();
     let mut pending: Vec<Pending> = tids.iter().map(|tid| Pending::new(*tid, wish)).collect();
     let mut pause = PAUSES.0;
+    let mut rounds = 0;
     loop {
+        rounds += 1;
         let mut failed = None;
         pending.retain_mut(|thread| {
             if failed.is_some() {
@@ -186,15 +195,21 @@ fn rounds(
             return Ok(());
         }
         let left = patience.until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if left.is_zero() && rounds >= FEWEST {
             break;
         }
-        std::thread::sleep(pause.min(left));
+        std::thread::sleep(if left.is_zero() {
+            PAUSES.0
+        } else {
+            pause.min(left)
+        });
         pause = (pause * 2).min(PAUSES.1);
     }
     for thread in pending {
         let tid = thread.tid;
-        each(tid, thread.give_up()?);
+        if let Turn::Outcome(outcome) = thread.give_up()? {
+            each(tid, outcome);
+        }
     }
     Ok(())
 }

@@ -25,6 +25,8 @@ pub(super) enum Look {
     Woke,
     /// There is no such thread any more.
     Gone,
+    /// It is on its way out: it runs nothing more, and its stack may be nobody's.
+    Leaves,
     /// It sleeps, on more stack than one may read.
     TooDeep,
     /// It sleeps in an emulator, which keeps its registers.
@@ -62,6 +64,7 @@ pub(super) fn look(tid: Tid, deepest: usize) -> io::Result<Look> {
     let asleep = match sleep(&call)? {
         Sleep::Gone => return Ok(Look::Gone),
         Sleep::Awake => return Ok(Look::Woke),
+        Sleep::In(asleep) if asleep.leaves() => return Ok(Look::Leaves),
         Sleep::In(asleep) => asleep,
     };
     let vfork = asleep.waits_for_child();
@@ -200,6 +203,12 @@ fn sleep(file: &TaskFile) -> io::Result<Sleep> {
 }
 
 impl Asleep {
+    /// Whether it is in exit(2), which does not return.
+    fn leaves(&self) -> bool {
+        let is = |number: libc::c_long| self.call == Some(number as usize);
+        is(libc::SYS_exit) || is(libc::SYS_exit_group)
+    }
+
     /// Whether a child runs in this memory until it is done with.
     fn waits_for_child(&self) -> bool {
         let is = |number: libc::c_long| self.call == Some(number as usize);

@@ -73,17 +73,24 @@ impl Stretch {
     /// Where the stack ends, if that can be told and is not behind the last
     /// word.
     pub(super) fn known_end(&self, tid: Tid) -> Option<usize> {
-        let ends = [self.end_of_alternate_stack(), self.thread_block(tid)];
+        self.first_end(&self.ends_told_from(0, tid))
+    }
+
+    /// The first of these that is in here.
+    fn first_end(&self, ends: &[usize]) -> Option<usize> {
         let here = self.start..self.end() + 1;
-        ends.into_iter()
-            .flatten()
-            .filter(|end| here.contains(end))
-            .min()
+        ends.iter().copied().filter(|end| here.contains(end)).min()
+    }
+
+    /// What the words from this one on tell of where the stack ends.
+    fn ends_told_from(&self, word: usize, tid: Tid) -> Vec<usize> {
+        let alternate = self.ends_of_alternate_stack(word);
+        alternate.chain(self.thread_block(word, tid)).collect()
     }
 
     /// Where glibc's description of the thread stands, if it is in here.
     pub(super) fn known_block(&self, tid: Tid) -> Option<usize> {
-        self.thread_block(tid).or_else(|| {
+        self.thread_block(0, tid).or_else(|| {
             // Cut off where it begins.
             let mut words = [0; THREAD_BLOCK];
             let whole = read_words(self.end(), &mut words) == words.len();
@@ -91,40 +98,47 @@ impl Stretch {
         })
     }
 
-    /// By a signal frame, which says what the alternate stack was.
-    fn end_of_alternate_stack(&self) -> Option<usize> {
+    /// By signal frames, which say what the alternate stack was.
+    fn ends_of_alternate_stack(&self, from: usize) -> impl Iterator<Item = usize> + '_ {
         let stack = offset_of!(libc::ucontext_t, uc_stack);
-        let field = |at: usize, offset: usize| self.word(at + stack + offset);
-        let ends = signal_frames_in(self).filter_map(|at| {
+        let field = move |at: usize, offset: usize| self.word(at + stack + offset);
+        signal_frames_in(self, from).filter_map(move |at| {
             let start = field(at, offset_of!(libc::stack_t, ss_sp))?;
             let end = start.checked_add(field(at, offset_of!(libc::stack_t, ss_size))?)?;
             (start..end)
                 .contains(&(self.start + RED_ZONE))
                 .then_some(end)
-        });
-        ends.min()
+        })
     }
 
     /// By glibc's `struct pthread`, which stands behind the stack of a thread.
-    fn thread_block(&self, tid: Tid) -> Option<usize> {
-        let mut windows = self.words.windows(THREAD_BLOCK).enumerate();
+    fn thread_block(&self, from: usize, tid: Tid) -> Option<usize> {
+        let mut windows = self.words.windows(THREAD_BLOCK).enumerate().skip(from);
         windows.find_map(|(place, words)| {
             let at = self.start + 8 * place;
             is_thread_block(at, words, tid).then_some(at)
         })
     }
 
+    /// Each word is looked at once or twice, for there may be millions.
     fn from(start: usize, deepest: usize, tid: Tid) -> Option<Stretch> {
         let mut words: Vec<usize> = Vec::new();
         let mut step = FIRST;
+        let mut ends = Vec::new();
         loop {
             let had = words.len();
             words.resize(had + step / 8, 0);
             let got = read_words(start + 8 * had, &mut words[had..]);
             words.truncate(had + got);
             let mut stretch = Stretch { start, words };
-            let is_end = got < step / 8;
-            if stretch.cut(tid) || is_end {
+            // What began in the words before may end in these.
+            let new = had.saturating_sub(THREAD_BLOCK.max(size_of::<libc::ucontext_t>() / 8));
+            ends.extend(stretch.ends_told_from(new, tid));
+            let end = stretch.first_end(&ends);
+            if let Some(end) = end {
+                stretch.words.truncate((end - start) / 8);
+            }
+            if end.is_some() || got < step / 8 {
                 return Some(stretch);
             }
             words = stretch.words;

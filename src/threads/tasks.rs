@@ -149,6 +149,22 @@ pub(super) fn time_on_core(tid: Tid) -> io::Result<Option<u64>> {
         .ok_or_else(malformed)
 }
 
+/// Whether a thread has not had a core since it was started: it is in no code yet.
+/// False where the kernel does not count turns.
+pub(super) fn is_unborn(tid: Tid) -> io::Result<bool> {
+    Ok(turns(tid)? == Some(0) && turns(own())?.is_some_and(|turns| turns > 0))
+}
+
+/// How often a thread was given a core; none if it is gone or nobody counts.
+fn turns(tid: Tid) -> io::Result<Option<u64>> {
+    let Some(file) = TaskFile::open(tid, "schedstat")? else {
+        return Ok(None);
+    };
+    let mut buffer = [0; BUFFER];
+    let text = file.read(&mut buffer)?;
+    Ok(text.and_then(|text| text.split_ascii_whitespace().nth(2)?.parse().ok()))
+}
+
 /// Whether a thread blocks SIGTRAP; one that is gone does not. Reads only what
 /// is cheap to read of many.
 pub(crate) fn blocks_trap(tid: Tid) -> io::Result<bool> {

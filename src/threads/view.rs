@@ -137,19 +137,21 @@ pub(crate) fn number_of(ranges: &[Range<usize>], word: usize) -> Option<usize> {
 /// ([`is_mark`](super::machine::is_mark)).
 pub(super) fn contexts_in(stretch: &Stretch) -> Vec<Registers> {
     let saved = |at| Registers::saved_at(at, |at| stretch.word(at));
-    signal_frames_in(stretch).filter_map(saved).collect()
+    signal_frames_in(stretch, 0).filter_map(saved).collect()
 }
 
 pub(crate) use super::machine::is_after_call;
 
-/// Where the `ucontext_t` of each signal frame is.
-pub(super) fn signal_frames_in(stretch: &Stretch) -> impl Iterator<Item = usize> + '_ {
+/// Where the `ucontext_t` of each signal frame is that begins at this word or behind.
+pub(super) fn signal_frames_in(stretch: &Stretch, from: usize) -> impl Iterator<Item = usize> + '_ {
     let words = stretch.words.iter().enumerate();
-    words.skip(MARK_IN_CONTEXT / 8).filter_map(|(place, word)| {
-        let context = place - MARK_IN_CONTEXT / 8;
-        let before = context.checked_sub(1).map(|n| stretch.words[n]);
-        (is_mark(*word) && may_begin_behind(before)).then(|| stretch.start + 8 * context)
-    })
+    words
+        .skip(from + MARK_IN_CONTEXT / 8)
+        .filter_map(|(place, word)| {
+            let context = place - MARK_IN_CONTEXT / 8;
+            let before = context.checked_sub(1).map(|n| stretch.words[n]);
+            (is_mark(*word) && may_begin_behind(before)).then(|| stretch.start + 8 * context)
+        })
 }
 
 /// Stack pointers that signal frames on `stacks` lead to and that are on none

@@ -4,7 +4,7 @@
 use super::{Outcome, Patience, Unseen, Why};
 use crate::threads::answer::Wish;
 use crate::threads::ask::{Answer, Asked, Refused, USUAL, ask};
-use crate::threads::sleeper;
+use crate::threads::sleeper::{self, Glance};
 use crate::threads::tasks::{self, Kind, Task, Tid};
 use crate::threads::view::{STACKS, Seen, View, stacks_missing};
 use std::io;
@@ -84,9 +84,15 @@ impl Pending {
         if self.tid == own {
             return self.ask_now(patience);
         }
+        // Most that block SIGTRAP do so for a moment only, in pthread_create and
+        // the like.
+        if self.wish == Wish::UnblockTrap {
+            return self.blocking(patience);
+        }
         // While it is asked about a second stack, it is not looked at anew.
         match sleeper::look(self.tid, patience.deepest)? {
             sleeper::Look::Gone => Ok(Turn::Outcome(Outcome::Gone)),
+            sleeper::Look::Leaves => Ok(Turn::Outcome(Outcome::RunsNothing)),
             sleeper::Look::Asleep(view) => self.asleep(view),
             sleeper::Look::TooDeep => self.unseen(Why::TooDeep),
             sleeper::Look::Emulated => self.asleep_in_emulator(),
@@ -98,6 +104,22 @@ impl Pending {
         }
     }
 
+    /// A thread that blocked SIGTRAP when the masks were read. Its stack does not
+    /// matter.
+    fn blocking(&mut self, patience: &Patience) -> io::Result<Turn> {
+        if !tasks::blocks_trap(self.tid)? {
+            return Ok(Turn::Done);
+        }
+        if tasks::is_unborn(self.tid)? {
+            return self.unseen(Why::Unborn);
+        }
+        match sleeper::glance(self.tid)? {
+            Glance::Gone => Ok(Turn::Outcome(Outcome::Gone)),
+            Glance::Awake => self.awake(patience),
+            Glance::Asleep(_) | Glance::Hidden(_) => self.mask_of_sleeper(),
+        }
+    }
+
     /// It is looked at when it wakes up, if that is in time.
     fn asleep_in_emulator(&mut self) -> io::Result<Turn> {
         let Some(task) = tasks::status(self.tid)? else {
@@ -105,9 +127,6 @@ impl Pending {
         };
         if task.kind != Kind::User {
             return Ok(Turn::Outcome(Outcome::RunsNothing));
-        }
-        if self.wish == Wish::UnblockTrap {
-            return self.mask_of_sleeper();
         }
         self.running = None;
         self.why = Why::Emulated;
@@ -121,9 +140,6 @@ impl Pending {
         };
         if kind != Kind::User {
             return Ok(Turn::Outcome(Outcome::RunsNothing));
-        }
-        if self.wish == Wish::UnblockTrap {
-            return self.mask_of_sleeper();
         }
         let sp = view.registers.sp();
         if !view.stacks.first().is_some_and(|stack| stack.contains(sp)) {
@@ -139,6 +155,9 @@ impl Pending {
         let Some(task) = tasks::status(self.tid)?.filter(Task::blocks_trap) else {
             return Ok(Turn::Done);
         };
+        if task.kind != Kind::User {
+            return Ok(Turn::Outcome(Outcome::RunsNothing));
+        }
         let voluntary = task.switches.voluntary;
         let (same, since) = *self.asleep.get_or_insert((voluntary, Instant::now()));
         if same != voluntary {
@@ -178,9 +197,6 @@ impl Pending {
         };
         if task.kind != Kind::User {
             return Ok(Turn::Outcome(Outcome::RunsNothing));
-        }
-        if self.wish == Wish::UnblockTrap && !task.blocks_trap() {
-            return Ok(Turn::Done);
         }
         if allowed {
             return self.ask(&task, patience);
@@ -301,20 +317,19 @@ impl Pending {
         Ok(Turn::Later)
     }
 
-    fn unseen(&mut self, why: Why) -> io::Result<Turn> {
+    fn unseen(&self, why: Why) -> io::Result<Turn> {
         Ok(Turn::Outcome(match tasks::status(self.tid)? {
             Some(task) => Outcome::Unseen(Unseen { task, why }),
             None => Outcome::Gone,
         }))
     }
 
-    pub(super) fn give_up(self) -> io::Result<Outcome> {
-        Ok(match tasks::status(self.tid)? {
-            Some(task) => Outcome::Unseen(Unseen {
-                task,
-                why: self.why,
-            }),
-            None => Outcome::Gone,
-        })
+    /// It was not seen in time.
+    pub(super) fn give_up(mut self) -> io::Result<Turn> {
+        if self.wish == Wish::UnblockTrap && !tasks::blocks_trap(self.tid)? {
+            return Ok(Turn::Done);
+        }
+        let why = std::mem::replace(&mut self.why, Why::Restless);
+        self.unseen(why)
     }
 }

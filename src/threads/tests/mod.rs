@@ -6,6 +6,7 @@ mod rest;
 mod runners;
 mod setxid;
 mod sleepers;
+mod stretch;
 
 use super::frames::{CallFrames, End, Frame, Memory, walk_from};
 use super::look::{Outcome, Patience, sweep};
