@@ -33,6 +33,7 @@ mod workspace;
 use fresh::Fresh;
 use program::Program;
 use split::Edit;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use subjects::Subject;
 use tally::{Outcome, Tally};
@@ -75,6 +76,8 @@ struct Replay {
     fresh: Fresh,
     running: Option<Program>,
     tally: Tally,
+    /// Two tests have the same workspace: one at a time.
+    _turn: File,
 }
 
 impl Replay {
@@ -85,6 +88,9 @@ impl Replay {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join("replay")
             .join(name);
+        std::fs::create_dir_all(&root).unwrap();
+        let turn = File::create(root.with_extension("lock")).unwrap();
+        turn.lock().unwrap();
         workspace::restore(&fixture.join(name), &root);
         std::fs::copy(fixture.join("driver.rs"), root.join("driver/src/main.rs")).unwrap();
         let folders = (0..published.versions.len()).map(|version| published.fetch(version));
@@ -103,6 +109,7 @@ impl Replay {
             root,
             running: None,
             tally: Tally::default(),
+            _turn: turn,
         }
     }
 
