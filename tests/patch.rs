@@ -177,17 +177,6 @@ fn a_closure_gets_every_argument_and_returns_what_it_likes() {
 }
 
 #[test]
-fn unpatch_all_removes_patches_that_are_still_held() {
-    let _alone = triple_alone();
-    let patch = unsafe { midair::patch(triple as Number, double) }.unwrap();
-    assert!(midair::unpatch_all().unwrap() >= 1);
-    assert_eq!(triple(5), 15);
-    assert!(!patch.is_enabled());
-    let error = patch.enable().unwrap_err();
-    assert!(matches!(error, midair::Error::Removed { .. }), "{error}");
-}
-
-#[test]
 fn a_transaction_makes_all_changes_or_none() {
     #[inline(never)]
     fn one() -> u32 {
