@@ -179,7 +179,10 @@ impl<'a> Namesakes<'a> {
 fn without_hash(symbol: &str) -> String {
     const HASH: usize = "17h0123456789abcdefE".len();
     match symbol.strip_prefix("_ZN") {
-        Some(rest) => rest[..rest.len().saturating_sub(HASH)].to_owned(),
+        Some(rest) => rest
+            .get(..rest.len().saturating_sub(HASH))
+            .unwrap_or(rest)
+            .to_owned(),
         None => match rustc_demangle::try_demangle(symbol) {
             Ok(path) => format!("{path:#}"),
             Err(_) => symbol.to_owned(),
@@ -213,12 +216,7 @@ fn identity((object, symbol): In<'_>, units: &[&Unit]) -> Option<(String, Kind)>
     let name = object.symbol_name(symbol);
     let path = match rustc_demangle::try_demangle(name) {
         Ok(demangled) => format!("{demangled:#}"),
-        Err(_) => {
-            let unit = units
-                .iter()
-                .find(|unit| Arc::ptr_eq(&unit.object, object))?;
-            unit.types.path_of(name)?
-        }
+        Err(_) => path_of((object, symbol), units)?,
     };
     Some((path, object.sections[section].kind))
 }
