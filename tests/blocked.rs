@@ -132,7 +132,11 @@ fn threads_that_block_sigtrap_survive_patches_that_come_and_go() {
 #[test]
 fn threads_that_begin_and_end_all_the_time_are_no_hindrance() {
     let fixtures = Fixtures::load().unwrap();
-    let target = fixtures.address(shapes()[0].name).unwrap();
+    // Most are written with traps, for which the masks are read.
+    let shapes = shapes().into_iter();
+    let targets: Vec<_> = shapes
+        .map(|shape| fixtures.address(shape.name).unwrap())
+        .collect();
     let done = AtomicBool::new(false);
     let started = AtomicUsize::new(0);
     let mut times = std::thread::scope(|scope| {
@@ -152,7 +156,9 @@ fn threads_that_begin_and_end_all_the_time_are_no_hindrance() {
         while start.elapsed() < Duration::from_secs(3) {
             let before = Instant::now();
             // SAFETY: a pass-through.
-            let patch = unsafe { midair::patch_raw(target, |original| original) };
+            let patch = unsafe {
+                midair::patch_raw(targets[times.len() % targets.len()], |original| original)
+            };
             drop(patch.unwrap());
             times.push(before.elapsed());
         }
