@@ -46,6 +46,7 @@ impl Fresh {
             .args(["build", "--quiet", "--locked", "--target-dir"])
             .arg(&self.target);
         build.current_dir(&self.root).env("RUSTFLAGS", "-Awarnings");
+        build.env_remove("CARGO_INCREMENTAL");
         assert!(build.status().unwrap().success());
         // Some versions do not come to an end with some questions.
         let mut program = Command::new("timeout")

@@ -60,8 +60,9 @@ fn fresh(root: &Path) -> String {
         .arg(&target);
     build.current_dir(root).env("RUSTFLAGS", "-Awarnings");
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CARGO_PKG") {
-            build.env_remove(name);
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG") || name == "CARGO_INCREMENTAL" {
+            build.env_remove(&*name);
         }
     }
     assert!(build.status().unwrap().success());

@@ -7,14 +7,18 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The first build takes longest, and with it that of the agent for another machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(400);
 /// What is said of an edit comes sooner.
 const SOON: Duration = Duration::from_secs(120);
+/// How long it may take to end when it is asked to.
+const GRACE: Duration = Duration::from_secs(5);
+/// How often is looked whether it has ended.
+const STEP: Duration = Duration::from_millis(2);
 
 /// A program that nobody reloads any more.
 pub(crate) struct Orphan {
@@ -35,9 +39,45 @@ impl Orphan {
     }
 }
 
+/// `cargo midair run`, which does not outlive its test: the next one has the same
+/// workspace.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    /// Waits until it ends by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < SOON, "it does not end");
+            std::thread::sleep(STEP);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It ends with its program, which is sent the same, unless one of them hangs.
+        for signal in ["-TERM", "-KILL"] {
+            let Ok(None) = self.0.try_wait() else {
+                return;
+            };
+            let id = self.0.id().to_string();
+            let _ = Command::new("kill").args([signal, &id]).status();
+            let begun = Instant::now();
+            while matches!(self.0.try_wait(), Ok(None)) && begun.elapsed() < GRACE {
+                std::thread::sleep(STEP);
+            }
+        }
+    }
+}
+
 pub(crate) struct Program {
+    // In this order: what runs has ended when the workspace is another test's.
+    child: Running,
     pub(crate) workspace: Workspace,
-    child: Child,
     input: ChildStdin,
     answers: Receiver<String>,
     said: Receiver<String>,
@@ -62,7 +102,7 @@ impl Program {
     /// Ends it and starts it again, with the sources as they are.
     pub(crate) fn again(mut self) -> Self {
         drop(self.input);
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        assert_eq!(self.child.ended().code(), Some(0));
         let program = Self::with(self.workspace, &[]);
         program.wait_until_watched();
         program
@@ -103,9 +143,9 @@ impl Program {
     /// Ends it as Ctrl-C in another terminal would not: by a signal for the
     /// program that was started.
     pub(crate) fn terminate(mut self) -> i32 {
-        let id = self.child.id().to_string();
+        let id = self.child.0.id().to_string();
         assert!(Command::new("kill").arg(id).status().unwrap().success());
-        self.child.wait().unwrap().code().unwrap()
+        self.child.ended().code().unwrap()
     }
 
     /// Starts it, whatever comes of it.
@@ -170,7 +210,7 @@ impl Program {
             input: child.stdin.take().unwrap(),
             answers: lines(child.stdout.take().unwrap()),
             said: lines(child.stderr.take().unwrap()),
-            child,
+            child: Running(child),
         }
     }
 
@@ -293,8 +333,8 @@ impl Program {
     /// Kills `cargo midair run` in a way that it cannot notice, and starts another one;
     /// the program that is an orphan now comes first.
     pub(crate) fn orphaned(mut self) -> (Orphan, Self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.child.0.kill().unwrap();
+        self.child.0.wait().unwrap();
         let next = Self::with(self.workspace, &[]);
         let orphan = Orphan {
             input: self.input,
@@ -305,7 +345,7 @@ impl Program {
 
     /// The number of `cargo midair run`.
     pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// The number of the program that it has started.
@@ -320,13 +360,13 @@ impl Program {
 
     /// Waits until it ends by itself.
     pub(crate) fn wait(mut self) -> i32 {
-        self.child.wait().unwrap().code().unwrap()
+        self.child.ended().code().unwrap()
     }
 
     /// Closes the program's input and waits; its workspace.
     pub(crate) fn ended(mut self) -> Workspace {
         drop(self.input);
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        assert_eq!(self.child.ended().code(), Some(0));
         self.workspace
     }
 
@@ -334,13 +374,13 @@ impl Program {
     pub(crate) fn last_line(mut self) -> (String, i32) {
         drop(self.input);
         let line = self.answers.recv_timeout(PATIENCE).unwrap();
-        (line, self.child.wait().unwrap().code().unwrap())
+        (line, self.child.ended().code().unwrap())
     }
 
     /// Closes the program's input; what it ends with.
     pub(crate) fn end(mut self) -> i32 {
         drop(self.input);
-        self.child.wait().unwrap().code().unwrap()
+        self.child.ended().code().unwrap()
     }
 }
 

@@ -1,11 +1,11 @@
 //! What people and machines are told, what the program has for itself, and files that are
 //! no edits.
 
-use crate::program::{PATIENCE, Program, for_workspaces, redirected};
+use crate::program::{PATIENCE, Program, Running, for_workspaces, lines, redirected};
 use crate::workspace::Workspace;
 use serde_json::Value;
 use snapbox::cmd::cargo_bin;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -186,14 +186,13 @@ fn people_are_told_in_words_and_stdout_and_the_exit_code_are_the_programs() {
         "far/src/lib.rs",
         &format!("// {:?}\n{far}", std::time::SystemTime::now()),
     );
-    let mut child = command.spawn().unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
-    let mut until = |words: &str| {
+    let mut run = Running(command.spawn().unwrap());
+    let said = lines(run.0.stderr.take().unwrap());
+    let until = |words: &str| {
         let mut seen = Vec::new();
         loop {
-            let line = said.next().unwrap_or_else(|| panic!("{words}: {seen:#?}"));
+            let line = said.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|e| panic!("{words}: {e}: {seen:#?}"));
             let is_it = line.contains(words);
             seen.push(line);
             if is_it {
@@ -229,9 +228,9 @@ fn people_are_told_in_words_and_stdout_and_the_exit_code_are_the_programs() {
     edit("struct Square(u16)", "struct Square(u32)");
     edit("    String::new()\n", "    std::process::exit(41)\n");
     until("app::code::added");
-    let mut input = child.stdin.take().unwrap();
+    let mut input = run.0.stdin.take().unwrap();
     writeln!(input, "private\nadded").unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "3\n");
-    assert_eq!(output.status.code(), Some(41));
+    let answers = lines(run.0.stdout.take().unwrap());
+    assert_eq!(run.ended().code(), Some(41));
+    assert_eq!(answers.iter().collect::<Vec<_>>(), ["3"]);
 }
