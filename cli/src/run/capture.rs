@@ -9,7 +9,7 @@
 
 use super::shadow::called;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -123,7 +123,7 @@ pub(crate) fn all(folder: &Path) -> Result<Vec<Capture>, String> {
 
 impl Capture {
     /// The values of an option, written `--name value` or `--name=value`.
-    fn values<'a>(&'a self, option: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn values<'a>(&'a self, option: &'a str) -> impl Iterator<Item = &'a str> {
         self.args.iter().enumerate().filter_map(move |(n, arg)| {
             if arg == option {
                 return self.args.get(n + 1).map(String::as_str);
@@ -180,28 +180,19 @@ impl Capture {
 
     /// The files of the crates that it uses.
     pub(crate) fn externs(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        self.externs_by_name().map(|(_, path)| path)
+    }
+
+    /// The same, and by which names it calls them.
+    pub(crate) fn externs_by_name(&self) -> impl Iterator<Item = (&str, PathBuf)> + '_ {
         let files = self
             .values("--extern")
             .filter_map(|text| text.split_once('='));
-        files.map(|(_, path)| self.directory.join(path))
-    }
-
-    /// The names by which it calls the crates that it uses.
-    pub(crate) fn extern_names(&self) -> BTreeSet<String> {
-        let names = self.values("--extern").map(|text| {
-            let name = text.split_once('=').map_or(text, |(name, _)| name);
-            name.rsplit(':').next().unwrap_or(name).to_owned()
-        });
-        names.collect()
-    }
-
-    /// Its features.
-    pub(crate) fn features(&self) -> BTreeSet<String> {
-        let features = self.values("--cfg").filter_map(|cfg| {
-            let name = cfg.strip_prefix("feature=\"")?;
-            name.strip_suffix('"').map(str::to_owned)
-        });
-        features.collect()
+        files.map(|(name, path)| {
+            // `priv:` or the like may stand before it.
+            let name = name.rsplit(':').next().unwrap_or(name);
+            (name, self.directory.join(path))
+        })
     }
 
     /// Whether both are of one package, in whatever version.
@@ -240,6 +231,33 @@ impl Capture {
     /// What it links.
     pub(crate) fn executable(&self) -> PathBuf {
         self.out_folder().join(self.stem())
+    }
+
+    /// The same call for the crate that `old` builds: with its identity, and with those of
+    /// `files` in place of the libraries that they are named for.
+    pub(crate) fn under(&self, old: &Self, files: &HashMap<OsString, PathBuf>) -> Self {
+        let mut args: Vec<String> = Vec::with_capacity(self.args.len());
+        for arg in &self.args {
+            let is_library = args.last().is_some_and(|before| before == "--extern");
+            let option = arg.strip_prefix("-C").unwrap_or(arg);
+            let library = |path: &str| files.get(Path::new(path).file_name()?);
+            let new = if option.starts_with("metadata=") {
+                let metadata = old.codegen("metadata");
+                metadata.map(|text| arg.replace(option, &format!("metadata={text}")))
+            } else if option.starts_with("extra-filename=") {
+                let name = old.codegen("extra-filename");
+                name.map(|text| arg.replace(option, &format!("extra-filename={text}")))
+            } else if is_library && let Some((name, path)) = arg.split_once('=') {
+                library(path).map(|path| format!("{name}={}", path.display()))
+            } else {
+                None
+            };
+            args.push(new.unwrap_or_else(|| arg.clone()));
+        }
+        Self {
+            args,
+            ..self.clone()
+        }
     }
 
     /// The same call with all that it writes in other folders, and with those libraries

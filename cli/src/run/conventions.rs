@@ -28,6 +28,14 @@ enum Way {
 }
 
 impl Way {
+    /// Whether it is another one than Rust's.
+    fn is_own(&self) -> bool {
+        match self {
+            Self::Function { is_tracked, abi } => *is_tracked || !abi.is_empty(),
+            Self::Type { repr } => !repr.is_empty(),
+        }
+    }
+
     /// What of it is another one than `was`, and how code that runs does it.
     fn said(&self, was: &Self, name: &str, path: &Path) -> String {
         let path = path.display();
@@ -106,6 +114,105 @@ impl Conventions {
         // What was parsed is kept until then.
         proc_macro2::extra::invalidate_current_thread_spans();
         refused
+    }
+
+    /// Why what is made of the files `now` may not become live if crates are configured
+    /// otherwise than in what runs (features): functions and types with a way of their own
+    /// come or go with the configuration, and others of their names may be what runs.
+    pub(crate) fn by_configuration(&self, now: &BTreeSet<&PathBuf>) -> Vec<String> {
+        let was: BTreeSet<&PathBuf> = self.texts.keys().collect();
+        let mut refused = Vec::new();
+        for path in was.union(now) {
+            let Ok(text) = std::fs::read_to_string(path) else {
+                continue;
+            };
+            if !WORDS.iter().any(|word| text.contains(word)) {
+                continue;
+            }
+            let Ok(file) = syn::parse_file(&text) else {
+                continue;
+            };
+            let is_whole = !(was.contains(path) && now.contains(path));
+            let mut found = BTreeSet::new();
+            configured(&file.items, is_whole, &mut found);
+            refused.extend(found.into_iter().map(|name| {
+                format!(
+                    "`{}` of {} depends on the configuration: code that runs may call or pass \
+                     it in another way",
+                    name.trim_end(),
+                    path.display()
+                )
+            }));
+        }
+        proc_macro2::extra::invalidate_current_thread_spans();
+        refused
+    }
+}
+
+/// The functions and types among these items with a way of their own that are there, or
+/// have it, only by `cfg`; all of them, if the items are.
+fn configured(all: &[Item], are: bool, found: &mut BTreeSet<String>) {
+    for item in all {
+        let are = are || attributes(item).iter().any(is_configured);
+        match item {
+            Item::Mod(module) => {
+                let items = module.content.as_ref().map(|(_, items)| items);
+                configured(items.map_or(&[][..], |items| items), are, found);
+                continue;
+            }
+            Item::Macro(one) => {
+                let text = one.mac.tokens.to_string();
+                if text.contains("cfg") && WORDS.iter().any(|word| text.contains(word)) {
+                    found.insert(one.mac.path.to_token_stream().to_string() + "!");
+                }
+                continue;
+            }
+            _ => {}
+        }
+        let mut methods = match item {
+            Item::Impl(block) => {
+                let methods = block.items.iter().filter_map(|item| match item {
+                    ImplItem::Fn(method) => Some(&method.attrs),
+                    _ => None,
+                });
+                methods.collect()
+            }
+            Item::Trait(block) => {
+                let methods = block.items.iter().filter_map(|item| match item {
+                    TraitItem::Fn(method) => Some(&method.attrs),
+                    _ => None,
+                });
+                methods.collect()
+            }
+            _ => Vec::new(),
+        }
+        .into_iter();
+        if are || methods.any(|all| all.iter().any(is_configured)) {
+            let mut ways = BTreeMap::new();
+            items(std::slice::from_ref(item), "", &mut ways);
+            let own = ways.into_iter().filter(|(_, way)| way.is_own());
+            found.extend(own.map(|(name, _)| name));
+        }
+    }
+}
+
+/// Whether it depends on the configuration, other than on being a test.
+fn is_configured(attribute: &Attribute) -> bool {
+    let path = attribute.path();
+    let is_test = |one: &Attribute| one.meta.to_token_stream().to_string() == "cfg (test)";
+    (path.is_ident("cfg") && !is_test(attribute)) || path.is_ident("cfg_attr")
+}
+
+fn attributes(item: &Item) -> &[Attribute] {
+    match item {
+        Item::Fn(one) => &one.attrs,
+        Item::Impl(one) => &one.attrs,
+        Item::Trait(one) => &one.attrs,
+        Item::Struct(one) => &one.attrs,
+        Item::Union(one) => &one.attrs,
+        Item::Enum(one) => &one.attrs,
+        Item::Mod(one) => &one.attrs,
+        _ => &[],
     }
 }
 
@@ -269,6 +376,29 @@ mod tests {
         assert_eq!(different(old, new), expected);
         assert_eq!(different(old, old), []);
         assert_eq!(different(old, "fn ("), []);
+    }
+
+    #[test]
+    fn what_has_a_way_of_its_own_by_configuration_is_told() {
+        let told = |text: &str| {
+            let mut found = BTreeSet::new();
+            configured(&syn::parse_file(text).unwrap().items, false, &mut found);
+            found.into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(
+                "#[cfg(a)] extern \"C\" fn f() {} #[cfg(a)] fn plain() {} extern \"C\" fn g() {}\n\
+                 #[cfg_attr(a, repr(C))] struct S(u8); #[cfg(test)] #[repr(C)] struct T(u8);\n\
+                 #[cfg(a)] mod m { #[repr(C)] struct M(u8); struct N(u8); }\n\
+                 impl S { #[cfg(a)] #[track_caller] fn h(&self) {} fn i(&self) {} }\n\
+                 cfg_if! { if #[cfg(a)] { #[repr(C)] struct U(u8); } }"
+            ),
+            ["M ", "S ", "S::h", "cfg_if!", "f"]
+        );
+        assert_eq!(
+            told("#[repr(C)] struct S(u8); #[cfg(a)] fn f() {}"),
+            [""; 0]
+        );
     }
 
     #[test]

@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 
 /// One crate.
 pub(crate) struct Crate {
+    /// How it is built.
     pub(crate) capture: Capture,
+    /// How what runs of it was built.
+    pub(crate) live: Capture,
     pub(crate) units: Units,
     /// As of its last build.
     pub(crate) sources: Vec<PathBuf>,
@@ -32,6 +35,7 @@ impl Crate {
     pub(crate) fn of(capture: &Capture, units: Units) -> Self {
         Self {
             capture: capture.clone(),
+            live: capture.clone(),
             units,
             sources: Vec::new(),
             users: Vec::new(),

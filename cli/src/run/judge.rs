@@ -62,7 +62,9 @@ impl Running<'_> {
         let begun = Instant::now();
         let outcome = self.ask_gate(&types, &newest, &mut changes)?;
         let mut left_out = None;
-        if !changes.refused.is_empty() && is_partial {
+        if let Some(why) = another_allocator(self.crates, &newest, &changes) {
+            changes.refused.push(why);
+        } else if !changes.refused.is_empty() && is_partial {
             let all = units(self.crates, &newest);
             match partial::reduce(&mut changes, &outcome, &all, &types, self) {
                 Ok(names) => left_out = Some(names),
@@ -134,6 +136,48 @@ impl Running<'_> {
             }
         }
     }
+}
+
+/// Why memory that one `#[global_allocator]` has given would be given back to another.
+fn another_allocator(
+    crates: &[Crate],
+    newest: &[(usize, Objects)],
+    changes: &Changes,
+) -> Option<String> {
+    // rustc makes these functions of the attribute, in a crate of no source.
+    let is_its = |name: &str| {
+        let own = name.split_once("7___rustc").map_or(name, |(_, own)| own);
+        let own = own.trim_start_matches(|c: char| c.is_ascii_digit());
+        let all = ["alloc", "dealloc", "realloc", "alloc_zeroed"];
+        own.trim_start_matches('_')
+            .strip_prefix("rust_")
+            .is_some_and(|what| all.contains(&what))
+    };
+    let has_one = |objects: &Objects| {
+        objects.values().any(|unit| {
+            let object = &unit.object;
+            (0..object.symbols.len()).any(|symbol| {
+                object.symbols[symbol].section.is_some() && is_its(object.symbol_name(symbol))
+            })
+        })
+    };
+    let mut went_or_came = newest
+        .iter()
+        .map(|(n, objects)| (has_one(&crates[*n].units.running), has_one(objects)));
+    let words = match went_or_came.find(|(was, is)| was != is) {
+        Some((false, _)) => "comes",
+        Some((true, _)) => "goes",
+        None => {
+            let mut functions = changes.functions.iter();
+            let is_changed = functions.any(|one| {
+                one.difference != Difference::Lines && is_its(one.object.symbol_name(one.symbol))
+            });
+            is_changed.then_some("is another one now")?
+        }
+    };
+    Some(format!(
+        "the `#[global_allocator]` {words}: memory that one has given would go back to another"
+    ))
 }
 
 /// All units: the newest of crates that were built, and those that run of others.

@@ -3,7 +3,8 @@
 //!
 //! - [`capture`]: how cargo has called rustc, so that it can be called again.
 //! - [`build`]: what cargo has built, and whether it can be reloaded. [`inputs`]: what
-//!   cargo reads and rustc does not. [`toolchain`]: compilers that are known.
+//!   cargo reads and rustc does not. [`identity`]: crates that cargo takes for others.
+//!   [`toolchain`]: compilers that are known.
 //! - [`quiet`]: a command that nobody waits for.
 //! - [`process`]: the program, and the agent in it. [`runner`]: what starts programs
 //!   of another machine.
@@ -35,6 +36,7 @@ mod check;
 mod conventions;
 mod crates;
 mod eval;
+mod identity;
 mod inputs;
 mod judge;
 mod lines;

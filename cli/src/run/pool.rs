@@ -7,8 +7,9 @@
 use super::object::Object;
 use memmap2::Mmap;
 use object::read::archive::ArchiveFile;
+use object::{Object as _, ObjectSection as _};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The libraries, read when something is missing for the first time.
@@ -32,6 +33,29 @@ impl Pool {
         }
     }
 
+    /// The libraries, in the order in which they are looked into.
+    pub(crate) fn libraries(&self) -> &[PathBuf] {
+        &self.libraries
+    }
+
+    /// Libraries that the program was not linked with. Not if one of them expects that
+    /// something of it is run when a program starts: the program has started.
+    pub(crate) fn add(&mut self, libraries: &[PathBuf]) -> Result<(), String> {
+        for path in libraries {
+            if let Some(section) = runs_at_start(path)? {
+                let name = path.file_name().unwrap_or_default().display();
+                return Err(format!(
+                    "{name} has code that runs when a program starts (section {section})"
+                ));
+            }
+        }
+        if let Some(index) = &mut self.index {
+            index.add(libraries)?;
+        }
+        self.libraries.extend_from_slice(libraries);
+        Ok(())
+    }
+
     /// The object in which a symbol is defined, and the symbol in it.
     pub(crate) fn find<'a>(
         &mut self,
@@ -39,7 +63,7 @@ impl Pool {
         objects: impl Iterator<Item = &'a Arc<Object>>,
     ) -> Result<Option<(Arc<Object>, usize)>, String> {
         for object in objects {
-            if let Some(symbol) = defined(object, name) {
+            if let Some(symbol) = object.defined(name) {
                 return Ok(Some((Arc::clone(object), symbol)));
             }
         }
@@ -53,11 +77,28 @@ impl Pool {
     }
 }
 
-fn defined(object: &Object, name: &str) -> Option<usize> {
-    (0..object.symbols.len()).find(|symbol| {
-        let found = &object.symbols[*symbol];
-        found.section.is_some() && !found.is_local && object.symbol_name(*symbol) == name
-    })
+/// The section of a library's with what is called when a program starts.
+fn runs_at_start(library: &Path) -> Result<Option<String>, String> {
+    let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", library.display());
+    let bytes = std::fs::read(library).map_err(|e| fail(&e))?;
+    let archive = ArchiveFile::parse(&*bytes).map_err(|e| fail(&e))?;
+    for member in archive.members() {
+        let data = member.and_then(|member| member.data(&*bytes));
+        // rustc's metadata is no object.
+        let Ok(object) = object::File::parse(data.map_err(|e| fail(&e))?) else {
+            continue;
+        };
+        for section in object.sections() {
+            let name = section.name().map_err(|e| fail(&e))?;
+            if [".init_array", ".ctors", ".preinit_array"]
+                .iter()
+                .any(|one| name.starts_with(one))
+            {
+                return Ok(Some(name.to_owned()));
+            }
+        }
+    }
+    Ok(None)
 }
 
 impl Index {
@@ -67,13 +108,19 @@ impl Index {
             symbols: HashMap::new(),
             members: HashMap::new(),
         };
+        index.add(libraries)?;
+        Ok(index)
+    }
+
+    /// What is in more than one is found in the first.
+    fn add(&mut self, libraries: &[PathBuf]) -> Result<(), String> {
         for path in libraries {
             let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
             let file = std::fs::File::open(path).map_err(|e| fail(&e))?;
             // SAFETY: cargo and rustc write libraries into new files.
             let mapped = unsafe { Mmap::map(&file) }.map_err(|e| fail(&e))?;
             let archive = ArchiveFile::parse(&*mapped).map_err(|e| fail(&e))?;
-            let number = index.mapped.len();
+            let number = self.mapped.len();
             for symbol in archive
                 .symbols()
                 .map_err(|e| fail(&e))?
@@ -82,11 +129,11 @@ impl Index {
             {
                 let symbol = symbol.map_err(|e| fail(&e))?;
                 let place = (number, symbol.offset().0);
-                index.symbols.entry(symbol.name().into()).or_insert(place);
+                self.symbols.entry(symbol.name().into()).or_insert(place);
             }
-            index.mapped.push(Arc::new(mapped));
+            self.mapped.push(Arc::new(mapped));
         }
-        Ok(index)
+        Ok(())
     }
 
     fn find(&mut self, name: &str) -> Result<Option<(Arc<Object>, usize)>, String> {
@@ -101,7 +148,7 @@ impl Index {
                 object
             }
         };
-        let symbol = defined(&object, name);
+        let symbol = object.defined(name);
         Ok(symbol.map(|symbol| (object, symbol)))
     }
 

@@ -100,45 +100,201 @@ fn what_cargo_reads_is_edited_and_cargo_builds() {
     assert_eq!(program.end(), 0);
 }
 
+/// The same, and in reach of cargo is a library that the program does not use.
+fn with_extra() -> Workspace {
+    let workspace = workspace();
+    let root = workspace.root();
+    for folder in [".cargo", "vendor/extra/src", "vendor/early/src"] {
+        std::fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    workspace.write(
+        ".cargo/config.toml",
+        "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\n\
+         directory = \"vendor\"\n",
+    );
+    for name in ["extra", "early"] {
+        workspace.write(
+            &format!("vendor/{name}/Cargo.toml"),
+            &format!(
+                "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\
+                 [features]\nmore = []\n"
+            ),
+        );
+        let checksum = format!("vendor/{name}/.cargo-checksum.json");
+        workspace.write(&checksum, "{\"files\":{}}");
+    }
+    workspace.write(
+        "vendor/extra/src/lib.rs",
+        "use std::sync::atomic::{AtomicU32, Ordering};\n\
+         static SUM: AtomicU32 = AtomicU32::new(0);\n\
+         pub fn sum(n: u32) -> u32 {\n    SUM.fetch_add(n, Ordering::Relaxed) + n\n}\n\
+         pub fn listed<T: std::fmt::Debug>(all: &[T]) -> String {\n    \
+         all.iter().map(|one| format!(\"<{one:?}>\")).collect()\n}\n",
+    );
+    workspace.write(
+        "vendor/early/src/lib.rs",
+        "extern \"C\" fn first() {}\n\
+         #[used]\n#[unsafe(link_section = \".init_array\")]\n\
+         static FIRST: extern \"C\" fn() = first;\npub fn early() -> u32 {\n    7\n}\n",
+    );
+    workspace
+}
+
 #[test]
-fn another_identity_of_a_crate_is_refused_until_it_is_taken_back() {
-    let mut program = Program::with(workspace(), &[]);
+fn features_versions_and_dependencies_of_manifests_are_live_and_all_is_kept() {
+    let mut program = Program::with(with_extra(), &[]);
     program.wait_until_watched();
+    let refused_nothing = serde_json::json!([]);
+    assert_eq!(program.ask("bump"), "1 1 1 1 at 1");
     let manifest = program.workspace.read(MANIFEST);
+
+    // A feature of the program.
     let with_feature = format!("{manifest}\n[features]\ndefault = [\"loud\"]\nloud = []\n");
     program.workspace.write(MANIFEST, &with_feature);
     let report = program.report();
-    let refused = report["refused"].to_string();
-    for words in ["`app` is another crate", "feature default, loud is new"] {
-        assert!(refused.contains(words), "{words}: {report:#}");
-    }
-    // The file says what does not run, whatever else is edited.
-    let report = program.edit(CODE, "    n + 1\n", "    n + 9\n");
-    assert!(
-        report["refused"].to_string().contains("another crate"),
-        "{report:#}"
-    );
-    assert_eq!(program.ask("private"), "2");
-    assert_eq!(program.ask("added"), "a word 11 false");
-    program
-        .workspace
-        .write(MANIFEST, &manifest.replace("0.1.0", "0.2.0"));
+    assert_eq!(redirected(&report), ["added"], "{report:#}");
+    assert_eq!(program.ask("added"), "a word 11 true");
+    // What is edited next, rustc builds, with the feature.
+    let report = program.edit(CODE, "{} {number} {}", "{}, {number}, {}");
+    assert_eq!(report["built"], serde_json::json!(["app"]), "{report:#}");
+    assert_eq!(program.ask("added"), "a word, 11, true");
+
+    // A feature of a library, by which it has a function more.
+    let words = "words/src/lib.rs";
+    let text = program.workspace.read(words);
+    let text = text.replace("{word}!", "{word}{}").replace(
+        "word}{}\")",
+        "word}{}\", if cfg!(feature = \"much\") { much() } else { \"?\" })",
+    ) + "#[cfg(feature = \"much\")]\nfn much() -> &'static str {\n    \"!!!\"\n}\n\
+         #[cfg(not(feature = \"much\"))]\nfn much() -> &'static str {\n    \"\"\n}\n";
+    program.workspace.write(words, &text);
+    program.report();
+    assert_eq!(program.ask("library"), "hey?");
+    let of_words = program.workspace.read("words/Cargo.toml");
+    let much = format!("{of_words}[features]\ndefault = [\"much\"]\nmuch = []\n");
+    program.workspace.write("words/Cargo.toml", &much);
     let report = program.report();
-    assert!(
-        report["refused"]
-            .to_string()
-            .contains("version 0.2.0, was 0.1.0"),
-        "{report:#}"
+    assert_eq!(report["refused"], refused_nothing, "{report:#}");
+    assert_eq!(program.ask("library"), "hey!!!");
+    program.workspace.write("words/Cargo.toml", &of_words);
+    let report = program.report();
+    assert_eq!(report["refused"], refused_nothing, "{report:#}");
+    assert_eq!(program.ask("library"), "hey?");
+
+    // A version, which code may ask for.
+    program.edit(
+        CODE,
+        "cfg!(feature = \"loud\")",
+        "env!(\"CARGO_PKG_VERSION\")",
     );
+    assert_eq!(program.ask("added"), "a word, 11, 0.1.0");
+    let newer = with_feature.replace("0.1.0", "0.2.0");
+    program.workspace.write(MANIFEST, &newer);
+    let report = program.report();
+    assert_eq!(redirected(&report), ["added"], "{report:#}");
+    assert_eq!(program.ask("added"), "a word, 11, 0.2.0");
+
+    // A dependency that the program did not have, with a static and a generic function.
+    let depends = |on: &str| newer.replace("[dependencies]\n", &format!("[dependencies]\n{on}\n"));
+    program.workspace.write(MANIFEST, &depends("extra = \"1\""));
+    let report = program.report();
+    assert_eq!(report["refused"], refused_nothing, "{report:#}");
+    // Nothing of it runs yet: it may have other features.
+    let more = depends("extra = { version = \"1\", features = [\"more\"] }");
+    program.workspace.write(MANIFEST, &more);
+    let report = program.report();
+    assert_eq!(report["refused"], refused_nothing, "{report:#}");
+    let used = "extra::listed(&[extra::sum(2), extra::sum(3)])";
+    let report = program.edit(CODE, "env!(\"CARGO_PKG_VERSION\")", used);
+    assert_eq!(redirected(&report), ["added"], "{report:#}");
+    assert_eq!(program.ask("added"), "a word, 11, <2><5>");
+    program.edit(CODE, "extra::sum(2), ", "");
+    assert_eq!(program.ask("added"), "a word, 11, <8>");
+    assert_eq!(program.ask("bump"), "2 2 2 2 at 1");
+
+    // The executable that is linked meanwhile has all of it, too.
+    program.linked();
+    let program = program.again();
+    assert_eq!(ask(program, "added"), "a word, 11, <3>");
+}
+
+fn ask(mut program: Program, question: &str) -> String {
+    let answer = program.ask(question);
+    assert_eq!(program.end(), 0);
+    answer
+}
+
+#[test]
+fn another_version_of_what_runs_is_refused_until_it_is_taken_back() {
+    let mut program = Program::with(with_extra(), &[]);
+    program.wait_until_watched();
+    let old = program.workspace.read(MANIFEST);
+    let manifest = old.replace("[dependencies]\n", "[dependencies]\nextra = \"1\"\n");
+    program.workspace.write(MANIFEST, &manifest);
+    program.report();
+    program.edit(CODE, "    n + 1\n", "    n + extra::sum(1)\n");
+    assert_eq!(program.ask("private"), "2");
+    assert_eq!(program.ask("private"), "3");
+    let refusals = [
+        (
+            manifest.replace("\"1\"", "{ version = \"1\", features = [\"more\"] }"),
+            "dependency extra has another version or other features",
+        ),
+        (format!("{manifest}early = \"1\"\n"), "libearly-"),
+        (
+            manifest.replace("name = \"app\"", "name = \"other\""),
+            "crate `app` is not part of the program any more",
+        ),
+    ];
+    for (text, words) in refusals {
+        program.workspace.write(MANIFEST, &text);
+        let report = program.report();
+        assert!(report["refused"].to_string().contains(words), "{report:#}");
+        // The file says what does not run, whatever else is edited.
+        let report = program.edit(CODE, "extra::sum(1)", "extra::sum(2)");
+        assert!(report["refused"].to_string().contains(words), "{report:#}");
+        let before: u32 = program.ask("private").parse().unwrap();
+        assert_eq!(program.ask("private"), (before + 1).to_string());
+        program.workspace.write(MANIFEST, &manifest);
+        assert_eq!(redirected(&program.report()), ["private"]);
+        assert_eq!(program.ask("private"), (before + 3).to_string());
+        // And what rustc builds is live again without cargo.
+        program.edit(CODE, "extra::sum(2)", "extra::sum(1)");
+        assert_eq!(program.ask("private"), (before + 4).to_string());
+    }
     let without = manifest.replace("far = { path = \"../far\" }\n", "");
     program.workspace.write(MANIFEST, &without);
     // The code uses it.
     program.said("does not compile");
     program.workspace.write(MANIFEST, &manifest);
-    assert_eq!(redirected(&program.report()), ["private"]);
-    assert_eq!(program.ask("private"), "10");
-    // And what rustc builds is live again without cargo.
-    program.edit(CODE, "    n + 9\n", "    n + 3\n");
+    assert_eq!(redirected(&program.report()), [""; 0]);
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn a_feature_by_which_a_type_is_passed_in_another_way_is_refused() {
+    let mut program = Program::start();
+    program.edit(
+        CODE,
+        "fn private(",
+        "#[cfg_attr(feature = \"c\", repr(C))]\n#[allow(dead_code)]\nstruct Pair(u32, u32);\n\n\
+         fn private(",
+    );
+    let manifest = program.workspace.read(MANIFEST);
+    let with_feature = format!("{manifest}[features]\ndefault = [\"c\"]\nc = []\n");
+    program.workspace.write(MANIFEST, &with_feature);
+    for _ in 0..2 {
+        let report = program.report();
+        let refused = report["refused"].to_string();
+        assert!(refused.contains("`Pair` of "), "{report:#}");
+        let text = program.workspace.read(CODE);
+        program.workspace.write(CODE, &format!("{text}// more\n"));
+    }
+    program.report();
+    program.workspace.write(MANIFEST, &manifest);
+    let report = program.report();
+    assert_eq!(report["refused"], serde_json::json!([]), "{report:#}");
+    program.edit(CODE, "    n + 1\n", "    n + 3\n");
     assert_eq!(program.ask("private"), "4");
     assert_eq!(program.end(), 0);
 }

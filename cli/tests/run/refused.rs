@@ -1,6 +1,6 @@
 //! What is refused, and that the old code keeps running.
 
-use crate::program::Program;
+use crate::program::{Program, redirected};
 use crate::workspace::Workspace;
 
 const CODE: &str = "app/src/code.rs";
@@ -138,6 +138,63 @@ fn methods_of_a_trait_that_change_places() {
         "{report:#}"
     );
     assert_eq!(program.ask("default"), "area 9");
+    assert_eq!(program.end(), 0);
+}
+
+/// Memory that one has given must not be given back to another.
+#[test]
+fn another_global_allocator() {
+    let allocator = "struct Counting;\n\
+         struct Other;\n\
+         static SEEN: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);\n\
+         unsafe impl std::alloc::GlobalAlloc for Counting {\n    \
+         unsafe fn alloc(&self, layout: std::alloc::Layout) -> *mut u8 {\n        \
+         unsafe { std::alloc::System.alloc(layout) }\n    }\n    \
+         unsafe fn dealloc(&self, at: *mut u8, layout: std::alloc::Layout) {\n        \
+         unsafe { std::alloc::System.dealloc(at, layout) }\n    }\n}\n\
+         unsafe impl std::alloc::GlobalAlloc for Other {\n    \
+         unsafe fn alloc(&self, layout: std::alloc::Layout) -> *mut u8 {\n        \
+         unsafe { std::alloc::System.alloc_zeroed(layout) }\n    }\n    \
+         unsafe fn dealloc(&self, at: *mut u8, layout: std::alloc::Layout) {\n        \
+         unsafe { std::alloc::System.dealloc(at, layout) }\n    }\n}\n";
+    let attribute = "#[global_allocator]\nstatic GLOBAL: Counting = Counting;\n";
+    let program = Program::start();
+    let plain = program.workspace.read(CODE) + "use std::alloc::GlobalAlloc as _;\n";
+    let plain = plain.replace(
+        "    String::new()\n}\n",
+        "    SEEN.load(std::sync::atomic::Ordering::Relaxed).to_string()\n}\n",
+    ) + allocator;
+    let seen = "        SEEN.store(true, std::sync::atomic::Ordering::Relaxed);\n";
+    let with = plain.clone() + attribute;
+    let write = |program: &Program, text: &str| {
+        program.workspace.write(CODE, text);
+        program.report()
+    };
+    let refused = |program: &mut Program, text: &str, words: &str| {
+        let report = write(program, text);
+        let why = report["refused"].to_string();
+        let words = format!("`#[global_allocator]` {words}: ");
+        assert!(why.contains(&words), "{words}: {report:#}");
+    };
+    let mut program = program;
+    refused(&mut program, &with, "comes");
+    assert_eq!(program.ask("added"), "");
+    let report = write(&program, &plain);
+    assert_eq!(program.ask("added"), "false", "{report:#}");
+    program.workspace.write(CODE, &with);
+    program.report();
+    let mut program = program.again();
+
+    assert_eq!(program.ask("added"), "false");
+    refused(&mut program, &plain, "goes");
+    let second = attribute.replace("GLOBAL: Counting = Counting", "SECOND: Other = Other");
+    let other = with.replace("#[global_allocator]\n", "") + &second;
+    refused(&mut program, &other, "is another one now");
+    // What is behind it is code like any other.
+    let first = "        unsafe { std::alloc::System.alloc(layout) }\n";
+    let report = write(&program, &with.replace(first, &(seen.to_owned() + first)));
+    assert_eq!(redirected(&report), ["alloc"], "{report:#}");
+    assert_eq!(program.ask("added"), "true");
     assert_eq!(program.end(), 0);
 }
 

@@ -9,17 +9,20 @@ use crate::run::object::{Object, Relocation};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The exception table (`.gcc_except_table`) of the function in `section`.
-pub(crate) fn exception_table(object: &Object, section: usize) -> Option<usize> {
-    let frames = object.section_called(".eh_frame")?;
-    let entry = entries(object, frames)
+/// The exception tables (`.gcc_except_table`) of the functions in an object, by section.
+pub(crate) fn exception_tables(object: &Object) -> HashMap<usize, usize> {
+    let Some(frames) = object.section_called(".eh_frame") else {
+        return HashMap::new();
+    };
+    let table = |entry: Entry| {
+        let mut relocations = entry.relocations.iter().skip(1);
+        let table = relocations.find_map(|relocation| target(object, frames, relocation))?;
+        Some((entry.function?, table))
+    };
+    entries(object, frames)
         .into_iter()
-        .find(|entry| entry.function == Some(section))?;
-    let relocations = &entry.relocations;
-    relocations
-        .iter()
-        .skip(1)
-        .find_map(|relocation| target(object, frames, relocation))
+        .filter_map(table)
+        .collect()
 }
 
 struct Entry {

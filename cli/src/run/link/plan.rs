@@ -99,6 +99,7 @@ impl Plan {
         for root in roots {
             plan.piece(&root.object, root.section);
         }
+        let mut exceptions: HashMap<*const Object, HashMap<usize, usize>> = HashMap::new();
         let mut next = 0;
         while let Some(piece) = plan.pieces.get(next).cloned() {
             let mut bases = Vec::new();
@@ -109,10 +110,11 @@ impl Plan {
             }
             plan.bases.push(bases);
             // The tables of exceptions are reached from the call frames.
-            if piece.kind() == Kind::Text
-                && let Some(table) = super::frames::exception_table(&piece.object, piece.section)
-            {
-                plan.piece(&piece.object, table);
+            let tables = exceptions
+                .entry(Arc::as_ptr(&piece.object))
+                .or_insert_with(|| super::frames::exception_tables(&piece.object));
+            if let Some(table) = tables.get(&piece.section) {
+                plan.piece(&piece.object, *table);
             }
             next += 1;
         }

@@ -14,9 +14,10 @@ use memmap2::Mmap;
 use object::LittleEndian as Le;
 use object::elf;
 use object::read::elf::{FileHeader as _, Rela as _, SectionHeader as _, Sym as _};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a section is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,6 +90,8 @@ pub(crate) struct Object {
     pub(crate) is_own: bool,
     pub(crate) sections: Vec<Section>,
     pub(crate) symbols: Vec<Symbol>,
+    /// What others may refer to, by name; made when it is asked for first.
+    defined: OnceLock<HashMap<Box<str>, usize>>,
 }
 
 impl Object {
@@ -189,7 +192,22 @@ impl Object {
             is_own,
             sections,
             symbols,
+            defined: OnceLock::new(),
         })
+    }
+
+    /// The symbol of this name that others may refer to.
+    pub(crate) fn defined(&self, name: &str) -> Option<usize> {
+        let index = self.defined.get_or_init(|| {
+            let is_defined = |symbol: &usize| {
+                let found = &self.symbols[*symbol];
+                found.section.is_some() && !found.is_local
+            };
+            let all = (0..self.symbols.len()).rev().filter(is_defined);
+            all.map(|symbol| (self.symbol_name(symbol).into(), symbol))
+                .collect()
+        });
+        index.get(name).copied()
     }
 
     /// The same bytes, for who reads their debug information.

@@ -1,19 +1,17 @@
 //! A manifest, a build script, a procedural macro or the like was edited: cargo builds,
 //! and what it has built is compared with what runs as after any other edit.
 //!
-//! cargo gives a crate with another version, other features, dependencies or settings
-//! another identity: its types and statics are not those of the crate that runs. Such an
-//! edit is refused. What a build script or a macro generates has no part in that.
+//! cargo gives a crate with another version, other features or dependencies another
+//! identity; it is built once more, under the old one ([`identity`]).
 
 use super::stale::NotLive;
 use super::state::Session;
 use crate::run::build::Build;
-use crate::run::capture::Capture;
 use crate::run::report::{Latency, Report, milliseconds};
-use crate::run::{crates, shadow};
+use crate::run::{crates, identity, shadow};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Session {
     /// Whether cargo reads one of these files, and it is another one now.
@@ -27,7 +25,11 @@ impl Session {
     }
 
     /// Makes live what cargo has built since `begun`.
-    pub(super) fn configured(&mut self, build: &Build, begun: Instant) -> Result<Report, NotLive> {
+    pub(super) fn configured(
+        &mut self,
+        build: &mut Build,
+        begun: Instant,
+    ) -> Result<Report, NotLive> {
         self.inputs = build.inputs.iter().cloned().collect();
         self.watch.add(&build.inputs)?;
         // What was edited meanwhile is another edit.
@@ -38,17 +40,37 @@ impl Session {
         for path in build.inputs.iter().filter(|path| is_older(path)) {
             self.watch.look(path);
         }
-        let refused = self.other_crates(build);
-        if !refused.is_empty() {
-            return Ok(Report {
+        let refuse = |refused| {
+            Ok(Report {
                 refused,
                 ..Report::default()
-            });
+            })
+        };
+        let (captures, others) = match identity::kept(&self.crates, build) {
+            Ok(kept) => kept,
+            Err(refused) => return refuse(refused),
+        };
+        let known = self.pool.libraries();
+        let libraries = identity::new_libraries(&build.libraries, known, &build.captures);
+        if let Err(why) = self.pool.add(&libraries) {
+            return refuse(vec![why]);
+        }
+        for (one, capture) in self.crates.iter_mut().zip(&captures) {
+            one.capture.clone_from(capture);
+        }
+        build.captures = captures;
+        build.libraries = self.pool.libraries().to_vec();
+        let mut latency = Latency::default();
+        if !others.is_empty() {
+            // cargo has built these as others.
+            for n in &others {
+                self.crates[*n].texts = None;
+            }
+            self.stale.extend(others);
+            let mut rustc = Duration::ZERO;
+            self.rebuild(true, &mut rustc)?;
         }
         for one in &mut self.crates {
-            let stem = one.capture.stem();
-            let newer = build.captures.iter().find(|newer| newer.stem() == stem);
-            one.capture = newer.unwrap_or(&one.capture).clone();
             one.has_read(crates::read(&one.capture));
             self.watch.add(&one.sources)?;
             // What a build script has written was written before rustc was called.
@@ -67,13 +89,18 @@ impl Session {
             one.texts = shadow::read(&one.sources).filter(|_| later.is_empty());
             one.known = one.read_metadata();
         }
+        let mut all = self.crates.iter();
+        if all.any(identity::is_configured_otherwise) {
+            let now = self.crates.iter().flat_map(|one| &one.sources);
+            let refused = self.conventions.by_configuration(&now.collect());
+            if !refused.is_empty() {
+                return refuse(refused);
+            }
+        }
         self.unsettled = BTreeSet::new();
         self.unsaid = BTreeSet::new();
         let all: Vec<usize> = (0..self.crates.len()).collect();
-        let mut latency = Latency {
-            rustc: milliseconds(begun.elapsed()),
-            ..Latency::default()
-        };
+        latency.rustc = milliseconds(begun.elapsed());
         let mut report = self.reload(&all, &mut latency)?;
         latency.total = milliseconds(begun.elapsed());
         report.milliseconds = latency;
@@ -82,51 +109,4 @@ impl Session {
         self.look_back(&mut report);
         Ok(report)
     }
-
-    /// Why crates are other ones than those that run.
-    fn other_crates(&self, build: &Build) -> Vec<String> {
-        let mut refused = Vec::new();
-        for one in &self.crates {
-            let old = &one.capture;
-            let name = old.crate_name().unwrap_or_default();
-            if build.captures.iter().any(|new| new.stem() == old.stem()) {
-                continue;
-            }
-            let is_it =
-                |new: &&Capture| new.crate_name() == Some(name) && new.is_of_package_of(old);
-            refused.push(match build.captures.iter().find(is_it) {
-                None => format!("crate `{name}` is not part of the program any more"),
-                Some(new) => format!(
-                    "`{name}` is another crate for cargo now, with other types and statics: {}",
-                    difference(old, new)
-                ),
-            });
-        }
-        refused
-    }
-}
-
-/// What of a crate's identity has changed.
-fn difference(old: &Capture, new: &Capture) -> String {
-    let mut words = Vec::new();
-    let version = |of: &Capture| of.env.get("CARGO_PKG_VERSION").cloned().unwrap_or_default();
-    if version(old) != version(new) {
-        words.push(format!("version {}, was {}", version(new), version(old)));
-    }
-    let mut sets = |what: &str, old: BTreeSet<String>, new: BTreeSet<String>| {
-        let came: Vec<&str> = new.difference(&old).map(String::as_str).collect();
-        let went: Vec<&str> = old.difference(&new).map(String::as_str).collect();
-        if !came.is_empty() {
-            words.push(format!("{what} {} is new", came.join(", ")));
-        }
-        if !went.is_empty() {
-            words.push(format!("{what} {} is gone", went.join(", ")));
-        }
-    };
-    sets("feature", old.features(), new.features());
-    sets("dependency", old.extern_names(), new.extern_names());
-    if words.is_empty() {
-        words.push("a dependency, the profile or the compiler changed".to_owned());
-    }
-    words.join("; ")
 }

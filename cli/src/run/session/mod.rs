@@ -236,8 +236,8 @@ impl<'a> Started<'a> {
         let Ok(session) = &mut self.session else {
             return Err(NotLive::Failed("no program is served".to_owned()));
         };
-        let report = built.and_then(|build| {
-            let report = session.configured(&build, begun)?;
+        let report = built.and_then(|mut build| {
+            let report = session.configured(&mut build, begun)?;
             if !session.needs_cargo {
                 self.build = build;
             }

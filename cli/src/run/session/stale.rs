@@ -100,7 +100,11 @@ impl Session {
 
     /// Builds the crates that are stale, and those that use them if they see a
     /// difference.
-    fn rebuild(&mut self, is_shown: bool, took: &mut Duration) -> Result<Vec<usize>, NotLive> {
+    pub(super) fn rebuild(
+        &mut self,
+        is_shown: bool,
+        took: &mut Duration,
+    ) -> Result<Vec<usize>, NotLive> {
         self.rebuild_between();
         let mut done = Vec::new();
         for n in 0..self.crates.len() {
