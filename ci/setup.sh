@@ -8,6 +8,14 @@ packages=(
     zlib1g libsqlite3-0 libssl3 libpython3.11 libstdc++6
 )
 
+# What all steps build takes 18 GB. On a full disk tests fail for reasons that nobody finds.
+target=${CARGO_TARGET_DIR:-target}
+free=$(df --output=avail -BG . | tail -n 1 | tr -dc 0-9)
+if [[ ! -d $target ]] && ((free < 20)); then
+    echo "20 GB are needed for $target, and $free GB are free" >&2
+    exit 1
+fi
+
 missing=()
 for package in "${packages[@]}"; do
     status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)

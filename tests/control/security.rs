@@ -1,6 +1,7 @@
 //! Who may connect, what is in the way of the socket, and what is sent to it.
 
 use crate::program::{Client, Program, free_port, transcript};
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -69,15 +70,19 @@ fn another_user_cannot_connect() {
 /// the program after it has prepared the place.
 fn with_prepared(test: &str, prepare: &str) -> Program {
     Program::start("greeting", test, |command| {
-        let program = command.get_program().to_owned();
+        // On another machine it is its runner's argument.
+        let program: Vec<OsString> = std::iter::once(command.get_program())
+            .chain(command.get_args())
+            .map(OsStr::to_owned)
+            .collect();
         let runtime = command
             .get_envs()
             .find_map(|(name, value)| (name == "XDG_RUNTIME_DIR").then_some(value).flatten())
             .unwrap()
             .to_owned();
-        let script = format!("S=$XDG_RUNTIME_DIR/midair/greeting-$$.sock; {prepare}; exec \"$0\"");
+        let script = format!("S=$XDG_RUNTIME_DIR/midair/greeting-$$.sock; {prepare}; exec \"$@\"");
         *command = Command::new("sh");
-        command.arg("-c").arg(script).arg(program);
+        command.arg("-c").arg(script).arg("sh").args(program);
         command.env("XDG_RUNTIME_DIR", runtime);
         command.stdout(std::process::Stdio::piped());
         command.stderr(std::process::Stdio::piped());
