@@ -147,7 +147,8 @@ MIDAIR_RUN_TARGET=aarch64-unknown-linux-gnu MIDAIR_RUN_RUSTC=/usr/bin/rustc \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=qemu-aarch64-static \
     timeout 900 cargo test -p cargo-midair --test run -- --exact "${reload[@]}"
 
-# Control: these programs are emulated, and who talks to them is not.
+# Control: these programs are emulated, and who talks to them is not. The test of TCP starts
+# itself.
 MIDAIR_RUN_TARGET=aarch64-unknown-linux-gnu MIDAIR_RUN_RUSTC=/usr/bin/rustc \
     MIDAIR_RUN_FOLDER="$target/aarch64" \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
