@@ -78,10 +78,9 @@ impl Base {
     pub(crate) fn begin(&self, build: &Build) -> Result<(), String> {
         let names = Names::of_executable(&build.executable, 0)?;
         let files = names.files();
-        let mut all = Vec::new();
+        let mut all: Vec<Crate> = Vec::new();
         for capture in &build.captures {
-            let name = capture.crate_name().unwrap_or_default();
-            let units = Units::find(&capture.incremental(), name, &files)?;
+            let units = Units::find(capture, &files, &all)?;
             let mut one = Crate::of(capture, units);
             one.has_read(crates::read(capture));
             all.push(one);

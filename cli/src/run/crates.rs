@@ -66,6 +66,24 @@ impl Crate {
     }
 }
 
+/// Tells each of them which others use it, as they are built now.
+pub(crate) fn connect(crates: &mut [Crate]) {
+    let externs: Vec<Vec<PathBuf>> = crates
+        .iter()
+        .map(|user| user.capture.externs().collect())
+        .collect();
+    for used in crates {
+        let metadata = used.metadata();
+        let is_user = |(_, files): &(usize, &Vec<PathBuf>)| {
+            files
+                .iter()
+                .any(|file| file.with_extension("rmeta") == metadata)
+        };
+        let users = externs.iter().enumerate().filter(is_user);
+        used.users = users.map(|(n, _)| n).collect();
+    }
+}
+
 /// `program` and the captured crates that it uses, used ones first.
 pub(crate) fn order(program: &Capture, all: &[Capture]) -> Vec<Capture> {
     let by_file: HashMap<PathBuf, &Capture> = all

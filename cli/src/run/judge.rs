@@ -7,6 +7,7 @@ use super::changes::{Changes, Difference, Key};
 use super::crates::Crate;
 use super::names::Names;
 use super::partial;
+use super::pool::is_of_allocator;
 use super::report::{self, Latency, Report, Versioned, milliseconds};
 use super::units::{self, Objects, Unit};
 use cargo_midair::run::gate;
@@ -144,20 +145,12 @@ fn another_allocator(
     newest: &[(usize, Objects)],
     changes: &Changes,
 ) -> Option<String> {
-    // rustc makes these functions of the attribute, in a crate of no source.
-    let is_its = |name: &str| {
-        let own = name.split_once("7___rustc").map_or(name, |(_, own)| own);
-        let own = own.trim_start_matches(|c: char| c.is_ascii_digit());
-        let all = ["alloc", "dealloc", "realloc", "alloc_zeroed"];
-        own.trim_start_matches('_')
-            .strip_prefix("rust_")
-            .is_some_and(|what| all.contains(&what))
-    };
     let has_one = |objects: &Objects| {
         objects.values().any(|unit| {
             let object = &unit.object;
             (0..object.symbols.len()).any(|symbol| {
-                object.symbols[symbol].section.is_some() && is_its(object.symbol_name(symbol))
+                object.symbols[symbol].section.is_some()
+                    && is_of_allocator(object.symbol_name(symbol))
             })
         })
     };
@@ -170,7 +163,8 @@ fn another_allocator(
         None => {
             let mut functions = changes.functions.iter();
             let is_changed = functions.any(|one| {
-                one.difference != Difference::Lines && is_its(one.object.symbol_name(one.symbol))
+                one.difference != Difference::Lines
+                    && is_of_allocator(one.object.symbol_name(one.symbol))
             });
             is_changed.then_some("is another one now")?
         }

@@ -7,7 +7,7 @@
 use super::object::Object;
 use memmap2::Mmap;
 use object::read::archive::ArchiveFile;
-use object::{Object as _, ObjectSection as _};
+use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,14 +39,30 @@ impl Pool {
     }
 
     /// Libraries that the program was not linked with. Not if one of them expects that
-    /// something of it is run when a program starts: the program has started.
+    /// something of it is run when a program starts: the program has started. Nor if it
+    /// gives memory for the whole program, or has names that are taken.
     pub(crate) fn add(&mut self, libraries: &[PathBuf]) -> Result<(), String> {
         for path in libraries {
-            if let Some(section) = runs_at_start(path)? {
-                let name = path.file_name().unwrap_or_default().display();
+            let name = path.file_name().unwrap_or_default().display();
+            let Contents { early, plain } = Contents::of(path)?;
+            if let Some(section) = early {
                 return Err(format!(
                     "{name} has code that runs when a program starts (section {section})"
                 ));
+            }
+            if plain.iter().any(|symbol| is_of_allocator(symbol)) {
+                return Err(format!(
+                    "{name} has a `#[global_allocator]`: what runs has memory of another one"
+                ));
+            }
+            for symbol in plain.iter().filter(|symbol| !is_of_rust(symbol)) {
+                if let Some(other) = self.index()?.library_with(symbol) {
+                    let other = self.libraries[other].file_name().unwrap_or_default();
+                    return Err(format!(
+                        "{name} has a `{symbol}`, and so has {}, of which it would be called",
+                        other.display()
+                    ));
+                }
             }
         }
         if let Some(index) = &mut self.index {
@@ -54,6 +70,14 @@ impl Pool {
         }
         self.libraries.extend_from_slice(libraries);
         Ok(())
+    }
+
+    fn index(&mut self) -> Result<&mut Index, String> {
+        let index = match self.index.take() {
+            Some(index) => index,
+            None => Index::new(&self.libraries)?,
+        };
+        Ok(self.index.insert(index))
     }
 
     /// The object in which a symbol is defined, and the symbol in it.
@@ -67,38 +91,70 @@ impl Pool {
                 return Ok(Some((Arc::clone(object), symbol)));
             }
         }
-        if self.index.is_none() {
-            self.index = Some(Index::new(&self.libraries)?);
-        }
-        match &mut self.index {
-            Some(index) => index.find(name),
-            None => Ok(None),
-        }
+        self.index()?.find(name)
     }
 }
 
-/// The section of a library's with what is called when a program starts.
-fn runs_at_start(library: &Path) -> Result<Option<String>, String> {
-    let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", library.display());
-    let bytes = std::fs::read(library).map_err(|e| fail(&e))?;
-    let archive = ArchiveFile::parse(&*bytes).map_err(|e| fail(&e))?;
-    for member in archive.members() {
-        let data = member.and_then(|member| member.data(&*bytes));
-        // rustc's metadata is no object.
-        let Ok(object) = object::File::parse(data.map_err(|e| fail(&e))?) else {
-            continue;
-        };
-        for section in object.sections() {
-            let name = section.name().map_err(|e| fail(&e))?;
-            if [".init_array", ".ctors", ".preinit_array"]
-                .iter()
-                .any(|one| name.starts_with(one))
-            {
-                return Ok(Some(name.to_owned()));
+/// What of a library is not only for those that ask for it by a name of Rust's.
+struct Contents {
+    /// The section with what is called when a program starts.
+    early: Option<String>,
+    /// What it defines for all, and of which there may be one only.
+    plain: Vec<String>,
+}
+
+impl Contents {
+    fn of(library: &Path) -> Result<Self, String> {
+        let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", library.display());
+        let bytes = std::fs::read(library).map_err(|e| fail(&e))?;
+        let archive = ArchiveFile::parse(&*bytes).map_err(|e| fail(&e))?;
+        let (mut early, mut plain) = (None, Vec::new());
+        for member in archive.members() {
+            let data = member.and_then(|member| member.data(&*bytes));
+            // rustc's metadata is no object.
+            let Ok(object) = object::File::parse(data.map_err(|e| fail(&e))?) else {
+                continue;
+            };
+            for section in object.sections() {
+                let name = section.name().map_err(|e| fail(&e))?;
+                if [".init_array", ".ctors", ".preinit_array"]
+                    .iter()
+                    .any(|one| name.starts_with(one))
+                {
+                    early = Some(name.to_owned());
+                }
+            }
+            for symbol in object.symbols() {
+                if symbol.is_definition() && symbol.is_global() && !symbol.is_weak() {
+                    let name = symbol.name().map_err(|e| fail(&e))?;
+                    if !is_of_rust(name) || is_of_allocator(name) {
+                        plain.push(name.to_owned());
+                    }
+                }
             }
         }
+        Ok(Self { early, plain })
     }
-    Ok(None)
+}
+
+/// Whether a name has a crate's identity in it.
+fn is_of_rust(symbol: &str) -> bool {
+    let hash = symbol
+        .strip_suffix('E')
+        .and_then(|name| name.rsplit_once("17h"));
+    symbol.starts_with("_R") || hash.is_some_and(|(_, hash)| hash.len() == 16)
+}
+
+/// Whether it is one of the functions that rustc makes of `#[global_allocator]`.
+pub(crate) fn is_of_allocator(symbol: &str) -> bool {
+    let own = symbol
+        .split_once("7___rustc")
+        .map_or(symbol, |(_, own)| own);
+    let own = own.trim_start_matches(|c: char| c.is_ascii_digit());
+    let all = ["alloc", "dealloc", "realloc", "alloc_zeroed"];
+    own.trim_start_matches('_')
+        .strip_prefix("rust_")
+        .is_some_and(|what| all.contains(&what))
 }
 
 impl Index {
@@ -134,6 +190,11 @@ impl Index {
             self.mapped.push(Arc::new(mapped));
         }
         Ok(())
+    }
+
+    /// The library in which a symbol is found, by its number.
+    fn library_with(&self, name: &str) -> Option<usize> {
+        self.symbols.get(name.as_bytes()).map(|(number, _)| *number)
     }
 
     fn find(&mut self, name: &str) -> Result<Option<(Arc<Object>, usize)>, String> {

@@ -5,8 +5,11 @@
 //! build before. So a unit has changed if its inode has; objects stay mapped, so
 //! that no inode is given to another file.
 
+use super::capture::Capture;
+use super::crates::Crate;
 use super::object::Object;
 use cargo_midair::run::gate;
+use object::read::archive::ArchiveFile;
 use std::collections::{BTreeMap, HashSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -44,21 +47,26 @@ pub(crate) struct Units {
 }
 
 impl Units {
-    /// Those of the crate whose builds are in a subfolder of `incremental` and
-    /// have the files that `linked` knows.
+    /// Those of the crate whose builds are in a subfolder of its folder for them and have
+    /// the files of its library; if it is none, the files that `linked` knows, and that are
+    /// of no crate before it: the library of a program is often of its name.
     pub(crate) fn find(
-        incremental: &Path,
-        crate_name: &str,
+        capture: &Capture,
         linked: &HashSet<&str>,
+        before: &[Crate],
     ) -> Result<Self, String> {
+        let incremental = capture.incremental();
+        let crate_name = capture.crate_name().unwrap_or_default();
         let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", incremental.display());
+        let library = files_of_library(capture)?;
         let mut best = None;
-        for entry in std::fs::read_dir(incremental).map_err(|e| fail(&e))? {
+        for entry in std::fs::read_dir(&incremental).map_err(|e| fail(&e))? {
             let folder = entry.map_err(|e| fail(&e))?.path();
             let name = folder.file_name().unwrap_or_default().to_string_lossy();
             if name
                 .rsplit_once('-')
                 .is_none_or(|(name, _)| name != crate_name)
+                || before.iter().any(|one| one.units.folder == folder)
             {
                 continue;
             }
@@ -66,7 +74,11 @@ impl Units {
                 continue;
             };
             let known = |(file, _): &&(String, PathBuf)| {
-                linked.contains(file.strip_suffix(".o").unwrap_or(file))
+                let file = file.strip_suffix(".o").unwrap_or(file);
+                match &library {
+                    Some(files) => files.contains(file),
+                    None => linked.contains(file),
+                }
             };
             let count = files.iter().filter(known).count();
             if best.as_ref().is_none_or(|(most, _)| count > *most) {
@@ -163,6 +175,32 @@ pub(crate) fn only_in<'a>(one: &'a Objects, other: &Objects) -> Vec<&'a Unit> {
     let is_new =
         |(name, unit): &(&String, &Unit)| other.get(*name).is_none_or(|o| o.inode != unit.inode);
     one.iter().filter(is_new).map(|(_, unit)| unit).collect()
+}
+
+/// Of which files a crate's library is made, without their endings; none if it is a program.
+fn files_of_library(capture: &Capture) -> Result<Option<HashSet<String>>, String> {
+    let stem = capture.stem();
+    let path = capture.out_folder().join(format!("lib{stem}.rlib"));
+    let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+    let bytes = match std::fs::read(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|e| fail(&e))?,
+    };
+    let archive = ArchiveFile::parse(&*bytes).map_err(|e| fail(&e))?;
+    let mut files = HashSet::new();
+    for member in archive.members() {
+        let member = member.map_err(|e| fail(&e))?;
+        let name = String::from_utf8_lossy(member.name());
+        // `STEM.UNIT.HASH.rcgu.o`
+        let unit = name
+            .strip_prefix(&stem)
+            .and_then(|name| name.strip_prefix('.'));
+        files.extend(
+            unit.and_then(|unit| unit.split('.').next())
+                .map(str::to_owned),
+        );
+    }
+    Ok(Some(files))
 }
 
 /// The objects in the folder of the newest finished build.

@@ -104,32 +104,63 @@ fn what_cargo_reads_is_edited_and_cargo_builds() {
 fn with_extra() -> Workspace {
     let workspace = workspace();
     let root = workspace.root();
-    for folder in [".cargo", "vendor/extra/src", "vendor/early/src"] {
-        std::fs::create_dir_all(root.join(folder)).unwrap();
-    }
+    std::fs::create_dir_all(root.join(".cargo")).unwrap();
     workspace.write(
         ".cargo/config.toml",
         "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\n\
          directory = \"vendor\"\n",
     );
-    for name in ["extra", "early"] {
+    let all = [
+        ("extra", "1.0.0"),
+        ("extra", "2.0.0"),
+        ("early", "1.0.0"),
+        ("native", "1.0.0"),
+        ("native", "2.0.0"),
+        ("counting", "1.0.0"),
+    ];
+    for (name, version) in all {
+        let folder = match version {
+            "1.0.0" => name.to_owned(),
+            _ => format!("{name}-{version}"),
+        };
+        std::fs::create_dir_all(root.join("vendor").join(&folder).join("src")).unwrap();
         workspace.write(
-            &format!("vendor/{name}/Cargo.toml"),
+            &format!("vendor/{folder}/Cargo.toml"),
             &format!(
-                "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\
+                "[package]\nname = \"{name}\"\nversion = \"{version}\"\nedition = \"2024\"\n\
                  [features]\nmore = []\n"
             ),
         );
-        let checksum = format!("vendor/{name}/.cargo-checksum.json");
+        let checksum = format!("vendor/{folder}/.cargo-checksum.json");
         workspace.write(&checksum, "{\"files\":{}}");
     }
-    workspace.write(
-        "vendor/extra/src/lib.rs",
-        "use std::sync::atomic::{AtomicU32, Ordering};\n\
+    let extra = "use std::sync::atomic::{AtomicU32, Ordering};\n\
          static SUM: AtomicU32 = AtomicU32::new(0);\n\
          pub fn sum(n: u32) -> u32 {\n    SUM.fetch_add(n, Ordering::Relaxed) + n\n}\n\
          pub fn listed<T: std::fmt::Debug>(all: &[T]) -> String {\n    \
-         all.iter().map(|one| format!(\"<{one:?}>\")).collect()\n}\n",
+         all.iter().map(|one| format!(\"<{one:?}>\")).collect()\n}\n";
+    for folder in ["extra", "extra-2.0.0"] {
+        workspace.write(&format!("vendor/{folder}/src/lib.rs"), extra);
+    }
+    // As C code would have it.
+    for (folder, n) in [("native", 1), ("native-2.0.0", 2)] {
+        workspace.write(
+            &format!("vendor/{folder}/src/lib.rs"),
+            &format!(
+                "#[unsafe(no_mangle)]\npub extern \"C\" fn native_number() -> u32 {{\n    {n}\n}}\n"
+            ),
+        );
+    }
+    workspace.write(
+        "vendor/counting/src/lib.rs",
+        "use std::alloc::{GlobalAlloc, Layout, System};\n\
+         struct Counting;\n\
+         #[global_allocator]\nstatic COUNTING: Counting = Counting;\n\
+         unsafe impl GlobalAlloc for Counting {\n    \
+         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {\n        \
+         unsafe { System.alloc(layout) }\n    }\n    \
+         unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {\n        \
+         unsafe { System.dealloc(at, layout) }\n    }\n}\n",
     );
     workspace.write(
         "vendor/early/src/lib.rs",
@@ -242,6 +273,10 @@ fn another_version_of_what_runs_is_refused_until_it_is_taken_back() {
         ),
         (format!("{manifest}early = \"1\"\n"), "libearly-"),
         (
+            format!("{manifest}counting = \"1\"\n"),
+            "has a `#[global_allocator]`",
+        ),
+        (
             manifest.replace("name = \"app\"", "name = \"other\""),
             "crate `app` is not part of the program any more",
         ),
@@ -296,5 +331,120 @@ fn a_feature_by_which_a_type_is_passed_in_another_way_is_refused() {
     assert_eq!(report["refused"], serde_json::json!([]), "{report:#}");
     program.edit(CODE, "    n + 1\n", "    n + 3\n");
     assert_eq!(program.ask("private"), "4");
+    assert_eq!(program.end(), 0);
+}
+
+/// What has no identity in its name is found by its name alone.
+#[test]
+fn a_dependency_of_which_functions_of_c_run_comes_again_in_its_version_only() {
+    let mut program = Program::with(with_extra(), &[]);
+    program.wait_until_watched();
+    let manifest = program.workspace.read(MANIFEST);
+    let code = program.workspace.read(CODE);
+    let calls = |name: &str| code.replace("    n + 1\n", &format!("    n + {name}()\n"));
+    let depends =
+        |on: &str| manifest.replace("[dependencies]\n", &format!("[dependencies]\n{on}\n"));
+    let of_first = depends("native = \"1\"");
+    program.workspace.write(MANIFEST, &of_first);
+    program.report();
+    program
+        .workspace
+        .write(CODE, &calls("native::native_number"));
+    program.report();
+    assert_eq!(program.ask("private"), "2");
+
+    // Another name for it makes no other crate of it.
+    program.workspace.write(CODE, &code);
+    program.report();
+    let second = depends("other = { package = \"native\", version = \"2\" }");
+    for (text, is_refused) in [(&second, true), (&of_first, false), (&second, true)] {
+        program.workspace.write(MANIFEST, text);
+        let refused = program.report()["refused"].to_string();
+        assert_eq!(refused != "[]", is_refused, "{refused}");
+    }
+    // Nor is it one if nothing calls it any more.
+    program.workspace.write(MANIFEST, &manifest);
+    assert_eq!(program.report()["refused"], serde_json::json!([]));
+    program
+        .workspace
+        .write(CODE, &code.replace("    n + 1\n", "    n + 5\n"));
+    program.report();
+    assert_eq!(program.ask("private"), "6");
+    program.workspace.write(MANIFEST, &second);
+    let refused = program.report()["refused"].to_string();
+    assert!(
+        refused.contains("has a `native_number`, and so has libnative-"),
+        "{refused}"
+    );
+    program.workspace.write(MANIFEST, &of_first);
+    program.report();
+    program
+        .workspace
+        .write(CODE, &calls("native::native_number"));
+    program.report();
+    assert_eq!(program.ask("private"), "2");
+    assert_eq!(program.end(), 0);
+}
+
+#[test]
+fn crates_of_the_program_that_use_another_one_from_now_on_are_built_after_it() {
+    let far = "far/src/lib.rs";
+    let mut program = Program::start();
+    let manifest = program.workspace.read("far/Cargo.toml");
+    let uses = "[dependencies]\nwords = { path = \"../words\" }\n\n# Not";
+    let manifest = manifest.replace("# Not", uses);
+    program.workspace.write("far/Cargo.toml", &manifest);
+    let report = program.report();
+    assert_eq!(report["refused"], serde_json::json!([]), "{report:#}");
+    // An instance of a generic function, which is compiled in `far`, and one of a body.
+    program.edit(far, "    100\n", "    words::framed(7).len() as u32\n");
+    program.edit(CODE, "    n + 1\n", "    n + far::distance()\n");
+    assert_eq!(program.ask("private"), "4");
+    let report = program.edit("words/src/lib.rs", "[{value}]", "[{value} ]");
+    assert_eq!(
+        report["built"],
+        serde_json::json!(["words", "far", "app"]),
+        "{report:#}"
+    );
+    assert_eq!(program.ask("private"), "5");
+    program.edit(
+        "words/src/lib.rs",
+        "pub fn visits()",
+        "pub fn new() -> u32 {\n    40\n}\n\npub fn visits()",
+    );
+    program.edit(far, "words::framed(7).len() as u32", "words::new()");
+    assert_eq!(program.ask("private"), "41");
+    assert_eq!(program.end(), 0);
+}
+
+/// `src/lib.rs` and `src/main.rs` of one package are crates of one name.
+#[test]
+fn a_library_of_the_name_of_its_program_is_edited_and_configured() {
+    let workspace = Workspace::fresh();
+    workspace.write(
+        "app/src/lib.rs",
+        "pub fn loud() -> u32 {\n    if cfg!(feature = \"loud\") { 20 } else { 10 }\n}\n",
+    );
+    let code = workspace.replaced(CODE, "    n + 1\n", "    n + app::loud()\n");
+    workspace.write(CODE, &code);
+    let mut program = Program::with(workspace, &[]);
+    program.wait_until_watched();
+    assert_eq!(program.ask("private"), "11");
+    let report = program.edit("app/src/lib.rs", "{ 10 }", "{ 11 }");
+    assert_eq!(redirected(&report), ["loud"], "{report:#}");
+    assert_eq!(program.ask("private"), "12");
+    let manifest = program.workspace.read(MANIFEST);
+    let with_feature = format!("{manifest}[features]\ndefault = [\"loud\"]\nloud = []\n");
+    program.workspace.write(MANIFEST, &with_feature);
+    let report = program.report();
+    assert_eq!(redirected(&report), ["loud"], "{report:#}");
+    assert_eq!(program.ask("private"), "21");
+    program.workspace.write(MANIFEST, &manifest);
+    let report = program.report();
+    assert_eq!(redirected(&report), ["loud"], "{report:#}");
+    assert_eq!(program.ask("private"), "12");
+    let report = program.edit(CODE, "n + app::loud()", "n + app::loud() + 1");
+    assert_eq!(redirected(&report), ["private"], "{report:#}");
+    assert_eq!(program.ask("private"), "13");
     assert_eq!(program.end(), 0);
 }

@@ -7,6 +7,7 @@
 use super::stale::NotLive;
 use super::state::Session;
 use crate::run::build::Build;
+use crate::run::identity::Kept;
 use crate::run::report::{Latency, Report, milliseconds};
 use crate::run::{crates, identity, shadow};
 use std::collections::BTreeSet;
@@ -46,7 +47,11 @@ impl Session {
                 ..Report::default()
             })
         };
-        let (captures, others) = match identity::kept(&self.crates, build) {
+        let Kept {
+            captures,
+            others,
+            places,
+        } = match identity::kept(&self.crates, build) {
             Ok(kept) => kept,
             Err(refused) => return refuse(refused),
         };
@@ -55,10 +60,15 @@ impl Session {
         if let Err(why) = self.pool.add(&libraries) {
             return refuse(vec![why]);
         }
-        for (one, capture) in self.crates.iter_mut().zip(&captures) {
-            one.capture.clone_from(capture);
+        for (one, capture) in self.crates.iter_mut().zip(captures) {
+            one.capture = capture;
         }
-        build.captures = captures;
+        if !places.is_sorted() {
+            self.reorder(&places);
+        }
+        crates::connect(&mut self.crates);
+        let others: Vec<usize> = others.into_iter().map(|n| places[n]).collect();
+        build.captures = self.crates.iter().map(|one| one.capture.clone()).collect();
         build.libraries = self.pool.libraries().to_vec();
         let mut latency = Latency::default();
         if !others.is_empty() {

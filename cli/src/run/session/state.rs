@@ -92,8 +92,6 @@ impl Session {
         let mut late = Vec::new();
         let target = build.folder.parent().unwrap_or(&build.folder);
         for capture in &build.captures {
-            let incremental = capture.incremental();
-            let name = capture.crate_name().unwrap_or_default();
             let read = crates::read(capture);
             let sources = read.iter().map(|(_, path)| path);
             // What cargo has generated is as it was read.
@@ -101,7 +99,8 @@ impl Session {
                 sources.cloned().partition(|path| path.starts_with(target));
             watch.add(&generated)?;
             late.extend(watch.add_of_build(&written, build.begun)?);
-            let mut one = Crate::of(capture, Units::find(&incremental, name, &files)?);
+            let units = Units::find(capture, &files, &crates)?;
+            let mut one = Crate::of(capture, units);
             one.has_read(read);
             crates.push(one);
         }
@@ -122,25 +121,10 @@ impl Session {
         for texts in crates.iter().filter_map(|one| one.texts.as_ref()) {
             conventions.run(texts);
         }
-        let externs: Vec<Vec<PathBuf>> = crates
-            .iter()
-            .map(|user| user.capture.externs().collect())
-            .collect();
-        for used in &mut crates {
-            used.known = used.read_metadata();
-            let metadata = used.metadata();
-            let is_user = |(_, files): &(usize, &Vec<PathBuf>)| {
-                files
-                    .iter()
-                    .any(|file| file.with_extension("rmeta") == metadata)
-            };
-            used.users = externs
-                .iter()
-                .enumerate()
-                .filter(is_user)
-                .map(|(n, _)| n)
-                .collect();
+        for one in &mut crates {
+            one.known = one.read_metadata();
         }
+        crates::connect(&mut crates);
         // The first patch would wait for this.
         if let Some(main) = names.global("main") {
             agent.prepare(main)?;
@@ -211,6 +195,25 @@ impl Session {
     pub(super) fn control(&self) -> Option<PathBuf> {
         let path = &self.agent.hello.control;
         (!path.is_empty()).then(|| path.into())
+    }
+
+    /// The crates are at these places from now on: one uses another that it did not use,
+    /// and that has to be built first.
+    pub(super) fn reorder(&mut self, places: &[usize]) {
+        let placed = |n: &usize| places[*n];
+        let mut crates: Vec<_> = self.crates.drain(..).zip(places).collect();
+        crates.sort_by_key(|(_, place)| **place);
+        self.crates = crates.into_iter().map(|(one, _)| one).collect();
+        for all in [
+            &mut self.stale,
+            &mut self.affected,
+            &mut self.unsettled,
+            &mut self.unsaid,
+        ] {
+            *all = all.iter().map(placed).collect();
+        }
+        self.steps.reorder(places);
+        self.settling = None;
     }
 
     /// Tells `cargo midair check` what runs.

@@ -74,6 +74,13 @@ impl Steps {
             }
         }
     }
+
+    /// The crates are at other places.
+    pub(super) fn reorder(&mut self, places: &[usize]) {
+        for (n, _) in self.0.iter_mut().flat_map(|step| &mut step.units) {
+            *n = places[*n];
+        }
+    }
 }
 
 impl Session {
