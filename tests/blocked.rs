@@ -168,5 +168,11 @@ fn threads_that_begin_and_end_all_the_time_are_no_hindrance() {
     let [middle, longest] = [times[times.len() / 2], times[times.len() - 1]];
     println!("{} patches and {started:?} threads", times.len());
     println!("the one in the middle took {middle:?}, the longest {longest:?}");
-    assert!(longest < Duration::from_secs(10), "{longest:?}");
+    // CI's aarch64 is an emulator beside another one.
+    let most = if cfg!(target_arch = "aarch64") {
+        30
+    } else {
+        10
+    };
+    assert!(longest < Duration::from_secs(most), "{longest:?}");
 }
