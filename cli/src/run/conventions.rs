@@ -6,8 +6,9 @@
 //! is refused. The same goes for `extern "C"`, and for `#[repr(C)]` on types: a `struct P(u32,
 //! u32)` is passed in two registers and with it in one, from the same places in memory.
 //!
-//! The files are compared with what they were when their code went live. Functions and types
-//! that macros make and those inside of functions are not seen.
+//! The files are compared with what they were when their code went live. If crates are
+//! configured otherwise, what has such an attribute by `cfg` is refused without a comparison.
+//! Functions and types that macros make and those inside of functions are not seen.
 
 use super::shadow::Texts;
 use quote::ToTokens as _;

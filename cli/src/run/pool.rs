@@ -3,6 +3,9 @@
 //! An edit may call a function that was never linked in: another instance of a
 //! generic, something of the standard library. It is in the objects that rustc
 //! keeps, or in the libraries that the program was linked with.
+//!
+//! A dependency that is new is one more such library ([`Pool::add`]), unless something of it
+//! would have to run when the program starts, or would be mistaken for what is there.
 
 use super::object::Object;
 use memmap2::Mmap;
